@@ -1,0 +1,108 @@
+package runlog
+
+import "time"
+
+// SchemaVersion is the version of every file in a run folder. Readers refuse a newer one.
+const SchemaVersion = 1
+
+// A Manifest is run.json: all that a judge must know besides the books. It is written when the run starts, again when
+// each phase begins, and finally; Finished is zero in the folder of a run that was killed.
+type Manifest struct {
+	Schema    int       `json:"schema"`
+	ID        string    `json:"id"` // folder name: 20261120-115600-peak-lunch-hardened
+	Scenario  string    `json:"scenario"`
+	Title     string    `json:"title"`
+	Source    string    `json:"source"`
+	Profile   string    `json:"profile"` // "hardened" or "as-was"
+	Seed      uint64    `json:"seed"`
+	Speed     float64   `json:"speed"`
+	Machines  int       `json:"machines"`
+	ClockFrom string    `json:"clock_from"` // "10:30", the scenario's clock at play start
+	ClockTo   string    `json:"clock_to"`
+	StartedAt time.Time `json:"started_at"` // wall clock at Record.At == 0
+	Finished  time.Time `json:"finished_at,omitzero"`
+	Ended     string    `json:"ended"` // "", "whole", "interrupted", "error"
+	Error     string    `json:"error,omitempty"`
+
+	PlayFromNS  int64 `json:"play_from_ns"`  // Record.At of the plan's zero
+	PlayForNS   int64 `json:"play_for_ns"`   // length of the plan
+	DrainedAtNS int64 `json:"drained_at_ns"` // 0: the drain did not complete by DeadlineNS
+	DeadlineNS  int64 `json:"deadline_ns"`   // after it an order still open is stuck or lost
+
+	PlanSHA256  string         `json:"plan_sha256"`
+	Planned     map[string]int `json:"planned"` // planned sends by kind at the plan's making: create, notify
+	Sent        map[string]int `json:"sent"`    // sends that were made, by kind: create notify result heartbeat probe
+	Unsent      map[string]int `json:"unsent"`  // entries that fell due and were never sent
+	Testbed     string         `json:"testbed"` // "containers", "local", "embedded"
+	TestbedWhy  []string       `json:"testbed_why"`
+	Engine      string         `json:"engine"` // what answered SELECT VERSION(), and Redis's
+	Service     string         `json:"service"`
+	ServiceCfg  map[string]any `json:"service_config"` // effective switches that differ from hardened, and the scenario's
+	Machine     Fingerprint    `json:"machine"`
+	Lunchrush   string         `json:"lunchrush"` // version
+	CommandLine []string       `json:"command_line"`
+
+	RefundAfterNS int64             `json:"refund_after_ns"` // the service's refund deadline in this run
+	Expect        map[string]string `json:"expect"`          // from the scenario
+	Signature     map[string]string `json:"signature"`
+	Faults        []FaultPlan       `json:"faults,omitempty"`
+	Generator     GeneratorCost     `json:"generator"`
+	Notes         []string          `json:"notes,omitempty"` // things that a reader must know ("totals are 1/90 of the real day's")
+}
+
+// A FaultPlan is one fault as the scenario asked for it.
+type FaultPlan struct {
+	ID     string `json:"id"`
+	What   string `json:"what"`
+	On     string `json:"on"`
+	FromNS int64  `json:"from_ns"`
+	ForNS  int64  `json:"for_ns"`
+}
+
+// A Fingerprint tells two machines apart; runs of different ones are not compared.
+type Fingerprint struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory int64  `json:"memory_bytes"`
+	OS     string `json:"os"`
+	Go     string `json:"go"`
+}
+
+// GeneratorCost is what the harness itself used while it played.
+type GeneratorCost struct {
+	CPUNS      int64 `json:"cpu_ns"`
+	WallNS     int64 `json:"wall_ns"`
+	MaxRSS     int64 `json:"max_rss_bytes"`
+	ServiceCPU int64 `json:"service_cpu_ns"`
+	ServiceRSS int64 `json:"service_max_rss_bytes"`
+}
+
+// A Sample is one row of metrics.csv: one second of the run. Latencies are response times (from the due time) of the
+// sends that were answered in that second, milliseconds, -1 when there were none.
+type Sample struct {
+	AtNS        int64   // end of the second, ns since the run's start
+	Phase       string  // provision, play, drain, collect
+	Offered     int     // sends that fell due
+	Sent        int     // sends that were made
+	OK          int     // sends answered as they should be
+	Failed      int     // answered with an error, or not at all
+	Creates     int     // orders asked for
+	Paid        int     // orders paid at the channel
+	Dropped     int     // goods that fell within the refund deadline of their payment: goodput
+	Refunds     int     // refunds made by the channel
+	CreateP50MS float64 // response time of POST /v1/orders
+	CreateP99MS float64
+	NotifyP50MS float64 // response time of notifies
+	NotifyP99MS float64
+	LatenessP99 float64 // ms
+	InFlight    int     // sends waiting for their answer
+	Backlog     int     // unfinished pay_queue rows, as the service says; -1 unknown
+	BacklogAge  float64 // seconds, age of the oldest
+	ServiceCPU  float64 // cores
+	ServiceRSS  int64   // bytes
+	HarnessCPU  float64 // cores
+	Goroutines  int     // the service's
+	DBInUse     int     // the service's database connections in use, -1 unknown
+	Open        int     // orders paid and neither dispensed nor refunded yet
+	LossSoFar   int     // losses that the books already prove (dispensed and refunded, dropped twice)
+}

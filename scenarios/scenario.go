@@ -1,0 +1,145 @@
+package scenarios
+
+import (
+	"time"
+)
+
+// A Scenario is one file of the catalogue: demand, payments, topology, faults, and what is expected of the service.
+type Scenario struct {
+	Name     string // file name without .yaml
+	Title    string
+	Source   string
+	Clock    Clock
+	Fleet    Fleet
+	Demand   Demand
+	Buyers   Buyers
+	Payments Payments
+	Machines Machines
+	Upstream Upstreams
+	Topology Topology
+	Database Database
+	Faults   []Fault
+
+	// Service are switches set for both sides; AsWas are set on top of them for the as-was side. Keys are the dotted
+	// names of service.Config ("callback.workers"), values scalars as written.
+	Service map[string]string
+	AsWas   map[string]string
+
+	// Expect and Signature map a measure ("notify.p99") to a condition ("< 1s"). All of Expect must hold for a run to
+	// pass; all of Signature must hold for an as-was run to be the documented failure.
+	Expect    map[string]Condition
+	Signature map[string]Condition
+
+	Drain time.Duration // how long after the plan's end the books may stay open; default refund.after + 30 s
+	Needs []string      // innodb, replica, containers
+}
+
+// Clock is the scenario's time of day. Only the demand curve runs Speed times faster, never a time-out or a ladder.
+type Clock struct {
+	From, To TimeOfDay // To may lie past 24:00 ("24:30")
+	Speed    float64   // 1 is real time
+}
+
+// TimeOfDay is minutes since midnight; it may exceed 24 h for scenarios that cross midnight.
+type TimeOfDay time.Duration
+
+// Fleet is what stands in the street.
+type Fleet struct {
+	Machines int
+	Slots    int // per machine
+	Stock    int // pieces per slot at the start
+	PriceFen [2]int64
+	Poll     time.Duration // long-poll wait
+	Beat     time.Duration // heartbeat interval
+}
+
+// Demand is the rate of new orders over the scenario's clock.
+type Demand struct {
+	PerMachineHour float64
+	Peaks          []Peak
+	Arrivals       string // "even" or "poisson"
+}
+
+// Peak multiplies the base rate between From and To. Ramp is how long the rise and the fall take, on the scenario's clock.
+type Peak struct {
+	From, To TimeOfDay
+	Times    float64
+	Ramp     time.Duration
+}
+
+// Buyers says what buyers do. Shares are of all buyers, 0..1; the rest pay once, after Think.
+type Buyers struct {
+	Abandon float64 // never pay
+	Late    float64 // pay after the service's payment window has closed
+	Twice   float64 // pay the same order a second time by the other channel
+}
+
+// Payments says how channels behave.
+type Payments struct {
+	WeChat, Alipay float64 // shares, sum 1
+	Think          Delay   // from the order's answer to the payment
+	Notify         Notify
+	Probes         float64 // SIGNTEST and forged notifies, share of payments
+}
+
+// Notify says how a channel tells of a payment.
+type Notify struct {
+	Delay      Delay   // from payment to the first send
+	Duplicates float64 // share of payments whose notify is sent twice
+	Apart      Delay   // how far apart the two are; 0 is the same moment
+	Ladder     string  // "wechat-v3", "alipay", "channel" (each channel its own, the default), or "short" for tests
+	Timeout    time.Duration
+}
+
+// Machines says what machines do with a dispense command. Shares 0..1; the rest dispense and report.
+type Machines struct {
+	Dispense   Delay   // from command to drop
+	Fail       float64 // nothing falls, reported
+	Late       float64 // the drop takes LateBy
+	LateBy     Delay
+	LostResult float64 // the result is never sent; the next heartbeat tells it
+	Offline    float64 // the machine stops polling for OfflineFor from the moment of the payment
+	OfflineFor Delay
+}
+
+// Upstreams are the answers' latencies of what the service calls.
+type Upstreams struct {
+	Create, Query, Refund, Identity Delay
+}
+
+// Topology is how many processes of which roles. All zero means one process with every role.
+type Topology struct {
+	Front, Gate, Shop, Notifier, Jobs int
+	CPUs                              float64 // of one service process; 0 unlimited
+	MemoryMiB                         int
+}
+
+// Database is what the scenario asks of MySQL.
+type Database struct {
+	MaxConnections int
+}
+
+// Fault is one entry of the timeline.
+type Fault struct {
+	At     TimeOfDay // on the scenario's clock
+	For    time.Duration
+	On     string
+	Inject string
+	Params map[string]string
+}
+
+// A Delay is a distribution of a duration. The zero value is no delay.
+//
+// In a file: "300ms" (constant), "100ms..2s" (uniform), "lognormal 180ms 0.4" (median and sigma).
+type Delay struct {
+	Kind     string // "", "constant", "uniform", "lognormal"
+	A, B     time.Duration
+	SigmaPct int // lognormal sigma times 100
+}
+
+// A Condition is a comparison with a limit: "== 0", "< 1s", "> 1.5", "<= 10%".
+type Condition struct {
+	Op    string  // == != < <= > >=
+	Limit float64 // durations in nanoseconds, per cents as fractions
+	Text  string  // as written
+}
