@@ -140,7 +140,8 @@ type Latency struct {
 	Response Quantiles   `json:"response"`
 	Service  Quantiles   `json:"service"`
 	Lateness Quantiles   `json:"lateness"`
-	Curve    []CurveStep `json:"curve"` // of the response time, for the percentile plot
+	Curve    []CurveStep `json:"curve"`         // of the response time, for the percentile plot
+	Served   []CurveStep `json:"service_curve"` // of the service time, beside it
 }
 
 // A CurveStep is one point of a latency percentile plot.
