@@ -24,6 +24,9 @@ type Send struct {
 	Header http.Header
 	Body   []byte
 
+	// Timeout is how long an answer is waited for, from the send; 0 means 30 s.
+	Timeout time.Duration
+
 	// Intent, when set, is called on the sending goroutine just before the request leaves, once. It books the intent.
 	Intent func(sentAt time.Duration)
 

@@ -1,0 +1,42 @@
+package simulator
+
+import "sync"
+
+// A directory knows which planned order stands behind an order id of the service. It is safe for concurrent use.
+type directory struct {
+	byKey map[string]*PlanOrder // never changes after newDirectory
+
+	mu      sync.RWMutex
+	byOrder map[string]*PlanOrder // guarded by mu
+}
+
+func newDirectory(p *Plan) *directory {
+	d := &directory{byKey: make(map[string]*PlanOrder, len(p.Orders)), byOrder: make(map[string]*PlanOrder, len(p.Orders))}
+	for i := range p.Orders {
+		d.byKey[p.Orders[i].Key] = &p.Orders[i]
+	}
+	return d
+}
+
+// planned returns the order with that key (request_id, attach), nil if the plan has none.
+func (d *directory) planned(key string) *PlanOrder { return d.byKey[key] }
+
+// bind notes that the service calls the order with that key by its id. It reports whether the plan has the key. A
+// prepay usually binds before the buyer has the answer.
+func (d *directory) bind(order, key string) bool {
+	p := d.byKey[key]
+	if p == nil || order == "" {
+		return false
+	}
+	d.mu.Lock()
+	d.byOrder[order] = p
+	d.mu.Unlock()
+	return true
+}
+
+// order returns the planned order behind an order id, nil if no one has bound it.
+func (d *directory) order(order string) *PlanOrder {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byOrder[order]
+}
