@@ -80,29 +80,29 @@ type GeneratorCost struct {
 // A Sample is one row of metrics.csv: one second of the run. Latencies are response times (from the due time) of the
 // sends that were answered in that second, milliseconds, -1 when there were none.
 type Sample struct {
-	AtNS        int64   // end of the second, ns since the run's start
-	Phase       string  // provision, play, drain, collect
-	Offered     int     // sends that fell due
-	Sent        int     // sends that were made
-	OK          int     // sends answered as they should be
-	Failed      int     // answered with an error, or not at all
-	Creates     int     // orders asked for
-	Paid        int     // orders paid at the channel
-	Dropped     int     // goods that fell within the refund deadline of their payment: goodput
-	Refunds     int     // refunds made by the channel
-	CreateP50MS float64 // response time of POST /v1/orders
+	AtNS        int64   `json:"at_ns"`         // end of the second, ns since the run's start
+	Phase       string  `json:"phase"`         // provision, play, drain, collect
+	Offered     int     `json:"offered"`       // sends that fell due
+	Sent        int     `json:"sent"`          // sends that were made
+	OK          int     `json:"ok"`            // sends answered as they should be
+	Failed      int     `json:"failed"`        // answered with an error, or not at all
+	Creates     int     `json:"creates"`       // orders asked for
+	Paid        int     `json:"paid"`          // orders paid at the channel
+	Dropped     int     `json:"dropped"`       // goods that fell within the refund deadline of their payment: goodput
+	Refunds     int     `json:"refunds"`       // refunds made by the channel
+	CreateP50MS float64 `json:"create_p50_ms"` // response time of POST /v1/orders
 	CreateP99MS float64
-	NotifyP50MS float64 // response time of notifies
+	NotifyP50MS float64 `json:"notify_p50_ms"` // response time of notifies
 	NotifyP99MS float64
-	LatenessP99 float64 // ms
-	InFlight    int     // sends waiting for their answer
-	Backlog     int     // unfinished pay_queue rows, as the service says; -1 unknown
-	BacklogAge  float64 // seconds, age of the oldest
-	ServiceCPU  float64 // cores
-	ServiceRSS  int64   // bytes
-	HarnessCPU  float64 // cores
-	Goroutines  int     // the service's
-	DBInUse     int     // the service's database connections in use, -1 unknown
-	Open        int     // orders paid and neither dispensed nor refunded yet
-	LossSoFar   int     // losses that the books already prove (dispensed and refunded, dropped twice)
+	LatenessP99 float64 `json:"lateness_p99_ms"`   // ms
+	InFlight    int     `json:"in_flight"`         // sends waiting for their answer
+	Backlog     int     `json:"backlog"`           // unfinished pay_queue rows, as the service says; -1 unknown
+	BacklogAge  float64 `json:"backlog_age_s"`     // seconds, age of the oldest
+	ServiceCPU  float64 `json:"service_cpu_cores"` // cores
+	ServiceRSS  int64   `json:"service_rss_bytes"` // bytes
+	HarnessCPU  float64 `json:"harness_cpu_cores"` // cores
+	Goroutines  int     `json:"goroutines"`        // the service's
+	DBInUse     int     `json:"db_in_use"`         // the service's database connections in use, -1 unknown
+	Open        int     `json:"open"`              // orders paid and neither dispensed nor refunded yet
+	LossSoFar   int     `json:"loss_so_far"`       // losses that the books already prove (dispensed and refunded, dropped twice)
 }
