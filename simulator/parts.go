@@ -98,8 +98,11 @@ type ServiceSettings struct {
 	WeChatAppID     string
 	WeChatMchID     string
 	WeChatV3Key     string // 32 bytes, decrypts resources
-	WeChatSerial    string // of the platform certificate or public key
-	WeChatPublicKey string // PEM: certificate or public key of the platform
+	WeChatSerial    string // of the platform certificate, upper hex
+	WeChatPublicKey string // PEM, PKIX: the key of public key mode
+
+	WeChatCertificate string // PEM: the platform certificate
+	WeChatPublicKeyID string // "PUB_KEY_ID_...", names WeChatPublicKey in Wechatpay-Serial
 
 	AlipayURL       string
 	AlipayAPIKey    string // hex
