@@ -1,0 +1,139 @@
+package service
+
+import "time"
+
+// Values of switches that are words.
+const (
+	On  = "on"
+	Off = "off"
+
+	Bounded   = "bounded"
+	Unbounded = "unbounded"
+	None      = "none"
+
+	OnPersist       = "on-persist"
+	AfterProcessing = "after-processing"
+
+	Unique = "unique"
+
+	LockRow   = "row"
+	LockTable = "table"
+
+	VoidRemedy = "remedy"
+	VoidSilent = "silent"
+
+	GuardCAS = "cas"
+
+	SingleFlight = "single-flight"
+	Aside        = "aside"
+
+	Async  = "async"
+	Inline = "inline"
+)
+
+// Profile holds the switches. A switch's dotted name ("callback.workers") is its path below here. Tags: doc says what it
+// does, accepts lists its words, incident names what it answers.
+type Profile struct {
+	DB       DBSwitches       `yaml:"db"`
+	Notify   NotifySwitches   `yaml:"notify"`
+	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key; none: check, then act"`
+	Gate     PoolSwitches     `yaml:"gate"`
+	Callback CallbackSwitches `yaml:"callback"`
+	Queue    QueueSwitches    `yaml:"queue"`
+	Refund   RefundSwitches   `yaml:"refund"`
+	Command  CommandSwitches  `yaml:"command"`
+	Dispense DispenseSwitches `yaml:"dispense"`
+	Pay      PaySwitches      `yaml:"pay"`
+	Remedy   RemedySwitches   `yaml:"remedy"`
+	Cache    CacheSwitches    `yaml:"cache"`
+	Front    FrontSwitches    `yaml:"front"`
+	Resolve  IdentitySwitches `yaml:"identity"`
+}
+
+// DBSwitches bound what the database is asked.
+type DBSwitches struct {
+	Pool    string `yaml:"pool" accepts:"bounded|unbounded" incident:"connections-exhausted" doc:"bounded: at most db.max_open connections; unbounded: one for each statement that runs"`
+	MaxOpen int    `yaml:"max_open" min:"1" incident:"connections-exhausted" doc:"connections of one process with db.pool bounded"`
+	Retry   string `yaml:"retry" accepts:"bounded|none" incident:"deadlock" doc:"bounded: a transaction that met error 1205 or 1213 is tried twice more; none: it is given up"`
+}
+
+// NotifySwitches are the gate's.
+type NotifySwitches struct {
+	Ack string `yaml:"ack" accepts:"on-persist|after-processing" incident:"notify-storm" doc:"when a channel's notification is answered: when it is stored, or when the order was handled"`
+}
+
+// PoolSwitches bound the notifications handled at once.
+type PoolSwitches struct {
+	Workers  int `yaml:"workers" min:"1" incident:"notify-storm" doc:"notifications that one gate handles at once"`
+	QueueLen int `yaml:"queue_len" min:"0" incident:"notify-storm" doc:"notifications that wait for a worker; more are answered 503, and the channel sends them again"`
+}
+
+// CallbackSwitches are those of the pay_queue's consumer.
+type CallbackSwitches struct {
+	Workers int           `yaml:"workers" min:"1" incident:"callback-serial" doc:"rows of pay_queue that one gate consumes at once"`
+	Batch   int           `yaml:"batch" min:"1" incident:"queue-serial-batch" doc:"rows of pay_queue fetched at once"`
+	Lock    string        `yaml:"lock" accepts:"row|table" incident:"callback-serial" doc:"row: a claim by primary key in a short transaction; table: a scan FOR UPDATE whose transaction stays open while the row is handled"`
+	Confirm bool          `yaml:"confirm" incident:"callback-serial" doc:"the consumer asks the channel to confirm the payment before it dispatches: one round trip more for each payment"`
+	Lease   time.Duration `yaml:"lease" min:"1s" incident:"process-recycle" doc:"how long a claimed row belongs to its consumer; a row of a dead one is taken over after it"`
+	Poll    time.Duration `yaml:"poll" min:"10ms" incident:"callback-serial" doc:"how often a gate looks for rows that nobody handed to it"`
+}
+
+// QueueSwitches say what becomes of a row that could not be consumed.
+type QueueSwitches struct {
+	Ladder  []time.Duration `yaml:"ladder,flow" incident:"retry-ladder" doc:"waits between the attempts on a row; after the last it is void"`
+	Void    string          `yaml:"void" accepts:"remedy|silent" incident:"retry-ladder" doc:"remedy: a void row raises a remedy order; silent: it is forgotten"`
+	Archive time.Duration   `yaml:"archive" min:"0s" incident:"callback-serial" doc:"age at which a finished row moves to pay_queue_bak; 0 never"`
+}
+
+// RefundSwitches say when money goes back.
+type RefundSwitches struct {
+	After      time.Duration `yaml:"after" min:"1s" incident:"refund-race" doc:"no result of the machine for so long after the payment: refund. Documented as 90 s"`
+	Guard      string        `yaml:"guard" accepts:"cas|none" incident:"callback-serial, refund-race" doc:"cas: a refund first makes sure that the goods can not fall any more; none: it just refunds"`
+	CancelWait time.Duration `yaml:"cancel_wait" min:"0s" incident:"refund-race" doc:"how long the machine may take to answer the cancel of a command it was given"`
+	Every      time.Duration `yaml:"every" min:"10ms" incident:"refund-race" doc:"interval of the refund timer and of refunds tried again"`
+}
+
+// CommandSwitches are those of a machine's commands.
+type CommandSwitches struct {
+	TTL       time.Duration `yaml:"ttl" min:"1s" incident:"refund-race" doc:"a machine does not start a command later than this after it was given it"`
+	PushAgain time.Duration `yaml:"push_again" min:"100ms" incident:"shared-redis" doc:"a command that no machine fetched is pushed again after so long"`
+}
+
+// DispenseSwitches say when goods are no longer given.
+type DispenseSwitches struct {
+	MaxAge time.Duration `yaml:"max_age" min:"1s" incident:"callback-serial" doc:"a payment that is handled later than this after it was made is refunded, since nobody stands at the machine any more"`
+}
+
+// PaySwitches are those of an order that waits for its payment.
+type PaySwitches struct {
+	Window time.Duration `yaml:"window" min:"1s" incident:"remedy" doc:"an order not paid for so long is closed at the channel, and its stock given back"`
+}
+
+// RemedySwitches are the reconciliation's.
+type RemedySwitches struct {
+	Mode  string        `yaml:"mode" key:"remedy" accepts:"on|off" incident:"remedy" doc:"on: the channel is asked about orders whose notification does not come, and void rows are made good"`
+	After time.Duration `yaml:"after" min:"100ms" incident:"remedy" doc:"age at which an unpaid order is first asked about"`
+	Every time.Duration `yaml:"every" min:"10ms" incident:"remedy" doc:"interval of the remedy job; an order is asked about again after half its age, at least this"`
+}
+
+// CacheSwitches are shop's.
+type CacheSwitches struct {
+	Mode        string        `yaml:"mode" accepts:"single-flight|aside|off" incident:"shop-punch-through, cache-teething" doc:"single-flight: one reader of a missing key asks the database; aside: each does; off: no cache"`
+	TTL         time.Duration `yaml:"ttl" min:"1ms" incident:"cache-teething" doc:"how long a slot's price is cached"`
+	TTLJitter   time.Duration `yaml:"ttl_jitter" min:"0s" incident:"cache-teething" doc:"up to so much is added to each key's time, so that they do not expire together"`
+	NegativeTTL time.Duration `yaml:"negative_ttl" min:"0s" incident:"shop-punch-through" doc:"how long it is remembered that a slot does not exist; 0 not at all"`
+}
+
+// FrontSwitches bound what front takes on.
+type FrontSwitches struct {
+	Queue    string        `yaml:"queue" accepts:"bounded|unbounded" incident:"slb-burst" doc:"bounded: at most front.queue_len requests wait for a worker, new orders are turned away first; unbounded: everything waits"`
+	Workers  int           `yaml:"workers" min:"1" incident:"slb-burst" doc:"requests that one front handles at once"`
+	QueueLen int           `yaml:"queue_len" min:"1" incident:"slb-burst" doc:"requests that wait for a worker; new orders get half of it"`
+	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits as long as its client"`
+}
+
+// IdentitySwitches are those of the unionid look-up.
+type IdentitySwitches struct {
+	Mode    string        `yaml:"mode" accepts:"async|inline|off" incident:"unionid-down, circular-wait" doc:"async: a buyer is bound after the notification was answered; inline: before; off: never"`
+	Timeout time.Duration `yaml:"timeout" min:"1ms" incident:"unionid-down" doc:"how long the look-up may take. Documented as 6 s, later cut to 3 s"`
+}
