@@ -140,6 +140,8 @@ type Delay struct {
 // A Condition is a comparison with a limit: "== 0", "< 1s", "> 1.5", "<= 10%".
 type Condition struct {
 	Op    string  // == != < <= > >=
-	Limit float64 // durations in nanoseconds, per cents as fractions
+	Limit float64 // durations in nanoseconds, per cents as fractions; 0 when Ref is set
 	Text  string  // as written
+	Ref   string  // a switch of the service to compare with ("refund.after"), "" for a Limit
+	Unit  string  // how the limit was written: "duration", "%", or "" for a bare number or a Ref
 }

@@ -1,0 +1,121 @@
+package scenarios
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// A finding is a mistake in a field that was well written by itself.
+type finding struct{ path, what, hint string }
+
+// check finds what contradicts itself or is impossible in a scenario whose fields have all been read well.
+func (s *Scenario) check() []finding {
+	var found []finding
+	add := func(path, hint, format string, args ...any) {
+		found = append(found, finding{path, fmt.Sprintf(format, args...), hint})
+	}
+	clockOK := s.checkClock(add)
+	peaksOK := s.checkPeaks(add)
+	s.checkShares(add)
+	s.checkFaults(add)
+	if clockOK && peaksOK {
+		s.checkLoad(add)
+	}
+	switch {
+	case len(s.AsWas) > 0 && len(s.Signature) == 0:
+		add("signature", "say what shows that the failure is back", "is missing, although there is as-was")
+	case len(s.AsWas) == 0 && len(s.Signature) > 0:
+		add("as-was", "say which switches bring the failure back", "is missing, although there is a signature")
+	}
+	if len(s.Expect) == 0 {
+		add("expect", `loss.total: "== 0" is the least`, "expects nothing: such a run could not fail")
+	}
+	return found
+}
+
+type adder = func(path, hint, format string, args ...any)
+
+func (s *Scenario) checkClock(add adder) bool {
+	c, day := s.Clock, TimeOfDay(24*time.Hour)
+	switch {
+	case c.From >= day:
+		add("clock.from", "only to may lie past midnight", "%s is past midnight", c.From)
+	case c.To <= c.From && c.To+day > c.From && c.To < day:
+		add("clock.to", fmt.Sprintf("past midnight the hours go on; did you mean %s?", c.To+day), "%s is not after from, %s", c.To, c.From)
+	case c.To <= c.From:
+		add("clock.to", "", "%s is not after from, %s", c.To, c.From)
+	case c.To-c.From > day:
+		add("clock.to", "", "%s is more than a day after from, %s", c.To, c.From)
+	case s.Length() < lengthMin:
+		add("clock.speed", "", "at speed %s the run would last %s, less than %s", number64(c.Speed), s.Length(), lengthMin)
+	case s.Length() > lengthMax:
+		add("clock.speed", "", "at speed %s the run would last longer than a day", number64(c.Speed))
+	default:
+		return true
+	}
+	return false
+}
+
+func (s *Scenario) checkPeaks(add adder) bool {
+	ok := true
+	for i, p := range s.Demand.Peaks {
+		at := fmt.Sprintf("demand.peaks[%d]", i)
+		switch {
+		case p.To <= p.From:
+			add(at+".to", "", "%s is not after from, %s", p.To, p.From)
+		case p.To <= s.Clock.From || p.From >= s.Clock.To:
+			add(at+".from", "", "the peak from %s to %s is outside the clock, %s to %s", p.From, p.To, s.Clock.From, s.Clock.To)
+		case 2*p.Ramp > time.Duration(p.To-p.From):
+			add(at+".ramp", "", "%s up and %s down do not fit between %s and %s", duration(p.Ramp), duration(p.Ramp), p.From, p.To)
+		default:
+			continue
+		}
+		ok = false
+	}
+	return ok
+}
+
+func (s *Scenario) checkShares(add adder) {
+	const exact = 1e-9
+	if sum := s.Payments.WeChat + s.Payments.Alipay; math.Abs(sum-1) > exact {
+		add("payments", "the two channels share all payments", "wechat %s and alipay %s make %s, not 100%%",
+			share(s.Payments.WeChat), share(s.Payments.Alipay), share(sum))
+	}
+	if b := s.Buyers; b.Abandon+b.Late+b.Twice > 1+exact {
+		add("buyers", "the rest pay once", "abandon, late and twice make %s, more than 100%%", share(b.Abandon+b.Late+b.Twice))
+	}
+	m := s.Machines
+	if sum := m.Fail + m.Late + m.LostResult + m.Offline; sum > 1+exact {
+		add("machines", "the rest dispense and report", "fail, late, lost_result and offline make %s, more than 100%%", share(sum))
+	}
+	if m.Late > 0 && m.LateBy == (Delay{}) {
+		add("machines.late_by", "say how long a late drop takes", "is missing, although late is %s", share(m.Late))
+	}
+	if m.Offline > 0 && m.OfflineFor == (Delay{}) {
+		add("machines.offline_for", "say how long the machine stays away", "is missing, although offline is %s", share(m.Offline))
+	}
+}
+
+func (s *Scenario) checkFaults(add adder) {
+	for i, f := range s.Faults {
+		if f.At < s.Clock.From || f.At >= s.Clock.To {
+			add(fmt.Sprintf("faults[%d].at", i), "", "%s is outside the clock, %s to %s", f.At, s.Clock.From, s.Clock.To)
+		}
+	}
+}
+
+// checkLoad looks at what the demand comes to.
+func (s *Scenario) checkLoad(add adder) {
+	curve := s.Curve()
+	switch {
+	case curve.lowest() < -1e-9:
+		add("demand.peaks", "overlapping peaks add up", "bring the rate below zero")
+	case curve.Max() > rateMax:
+		add("demand", "", "comes to %.0f orders a second, more than %.0f", curve.Max(), rateMax)
+	case curve.Total() > ordersMax:
+		add("demand", "", "comes to %.0f orders, more than %d", curve.Total(), ordersMax)
+	case curve.Total() < 1:
+		add("demand", "raise per_machine_hour or machines, or lower speed", "comes to no order at all")
+	}
+}

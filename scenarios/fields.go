@@ -1,0 +1,141 @@
+package scenarios
+
+import "time"
+
+// fileFields is the one table of everything that a scenario file can say. The loader reads by it, the JSON Schema and the
+// authoring guide are generated from it.
+func fileFields(s *Scenario) []field {
+	return []field{
+		{"name", true, "The file's name without .yaml.", scenarioName(&s.Name)},
+		{"title", true, "One line for lists and reports: what happens.", line(&s.Title, 120)},
+		{"source", true, "The public account that this replays, with its date; or `ours`.", line(&s.Source, 200)},
+		{"clock", true, "The scenario's time of day, and how much faster than real it passes.", group(clockFields(&s.Clock))},
+		{"fleet", true, "What stands in the street.", group(fleetFields(&s.Fleet))},
+		{"demand", true, "The rate of new orders over the clock.", group(demandFields(&s.Demand))},
+		{"buyers", false, "What buyers do. Shares of all buyers; the rest pay once.", group(buyersFields(&s.Buyers))},
+		{"payments", false, "How the payment channels behave.", group(paymentsFields(&s.Payments))},
+		{"machines", false, "What machines do with a dispense command. Shares of all orders; the rest dispense and report.", group(machinesFields(&s.Machines))},
+		{"upstream", false, "How long the service's upstreams take to answer.", group(upstreamFields(&s.Upstream))},
+		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},
+		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
+		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},
+		{"service", false, "Switches of the service set for both sides.", switches(&s.Service)},
+		{"as-was", false, "Switches set on top for the as-was side: what brings the documented failure back.", switches(&s.AsWas)},
+		{"expect", true, "What must hold for a run to pass.", conditions(&s.Expect)},
+		{"signature", false, "What must hold for an as-was run to be the documented failure.", conditions(&s.Signature)},
+		{"drain", false, "How long after the last order the books may stay open, at most. Left out: the refund deadline and 30s.", period(&s.Drain, time.Second, time.Hour)},
+		{"needs", false, "What the testbed must have.", words(&s.Needs, "containers", "innodb", "replica")},
+	}
+}
+
+func clockFields(c *Clock) []field {
+	return []field{
+		{"from", true, "When the plan begins.", timeOfDay(&c.From)},
+		{"to", true, "When it ends. Past midnight the hours go on: 24:30.", timeOfDay(&c.To)},
+		{"speed", false, "How many times faster than real the demand passes. Time-outs, ladders and rates stay real.", numberOf(&c.Speed, speedMin, speedMax)},
+	}
+}
+
+func fleetFields(f *Fleet) []field {
+	return []field{
+		{"machines", true, "How many machines.", numberOf(&f.Machines, 1, machinesMax)},
+		{"slots", false, "Slots of each machine.", numberOf(&f.Slots, 1, slotsMax)},
+		{"stock", false, "Pieces in each slot at the start.", numberOf(&f.Stock, 1, stockMax)},
+		{"price_fen", false, "What a piece costs, in fen; each slot draws its own from the range.", prices(&f.PriceFen)},
+		{"poll", false, "How long a machine's long poll waits.", period(&f.Poll, time.Second, time.Minute)},
+		{"beat", false, "How often a machine sends a heartbeat.", period(&f.Beat, time.Second, time.Hour)},
+	}
+}
+
+func demandFields(d *Demand) []field {
+	return []field{
+		{"per_machine_hour", true, "Orders of one machine in an hour, outside peaks.", numberOf(&d.PerMachineHour, 0, perHourMax)},
+		{"peaks", false, "When demand is higher (or lower) than that. Overlapping peaks add up.", listOf(&d.Peaks, peaksMax, newPeak, peakFields)},
+		{"arrivals", false, "`even` spacing for gates, `poisson` for capacity and stability.", oneOf(&d.Arrivals, "even", "poisson")},
+	}
+}
+
+func peakFields(p *Peak) []field {
+	return []field{
+		{"from", true, "When the rate begins to rise.", timeOfDay(&p.From)},
+		{"to", true, "When it is back.", timeOfDay(&p.To)},
+		{"times", true, "The rate in the peak, as a multiple of per_machine_hour. Below 1 it is a lull.", numberOf(&p.Times, 0, timesMax)},
+		{"ramp", false, "How long the rise and the fall take, within the peak, on the scenario's clock.", period(&p.Ramp, 0, durationMax)},
+	}
+}
+
+func buyersFields(b *Buyers) []field {
+	return []field{
+		{"abandon", false, "Share that never pays.", fraction(&b.Abandon)},
+		{"late", false, "Share that pays after the service's payment window has closed.", fraction(&b.Late)},
+		{"twice", false, "Share that pays the same order a second time by the other channel.", fraction(&b.Twice)},
+	}
+}
+
+func paymentsFields(p *Payments) []field {
+	return []field{
+		{"wechat", false, "Share of WeChat Pay. Together with alipay 100%.", fraction(&p.WeChat)},
+		{"alipay", false, "Share of Alipay.", fraction(&p.Alipay)},
+		{"think", false, "From the order's answer to the payment.", delay(&p.Think)},
+		{"notify", false, "How a channel tells of a payment.", group(notifyFields(&p.Notify))},
+		{"probes", false, "Signature tests and forged notifies, as a share of payments.", fraction(&p.Probes)},
+	}
+}
+
+func notifyFields(n *Notify) []field {
+	return []field{
+		{"delay", false, "From the payment to the first notify.", delay(&n.Delay)},
+		{"duplicates", false, "Share of payments whose notify is sent twice.", fraction(&n.Duplicates)},
+		{"apart", false, "How far apart the two are. 0s is the same moment.", delay(&n.Apart)},
+		{"ladder", false, "How an unanswered notify is sent again; `channel` is each channel's own ladder.", oneOf(&n.Ladder, "alipay", "channel", "short", "wechat-v3")},
+		{"timeout", false, "How long a channel waits for the answer.", period(&n.Timeout, 100*time.Millisecond, time.Minute)},
+	}
+}
+
+func machinesFields(m *Machines) []field {
+	return []field{
+		{"dispense", false, "From the command to the drop.", delay(&m.Dispense)},
+		{"fail", false, "Share where nothing falls, and the machine says so.", fraction(&m.Fail)},
+		{"late", false, "Share where the drop takes late_by.", fraction(&m.Late)},
+		{"late_by", false, "How long a late drop takes.", delay(&m.LateBy)},
+		{"lost_result", false, "Share whose result is never sent; the next heartbeat tells it.", fraction(&m.LostResult)},
+		{"offline", false, "Share whose machine stops polling from the moment of the payment.", fraction(&m.Offline)},
+		{"offline_for", false, "For how long it does.", delay(&m.OfflineFor)},
+	}
+}
+
+func upstreamFields(u *Upstreams) []field {
+	return []field{
+		{"create", false, "A channel creating a payment.", delay(&u.Create)},
+		{"query", false, "A channel answering a query.", delay(&u.Query)},
+		{"refund", false, "A channel refunding.", delay(&u.Refund)},
+		{"identity", false, "The unionid look-up.", delay(&u.Identity)},
+	}
+}
+
+func topologyFields(t *Topology) []field {
+	return []field{
+		{"front", false, "Processes that take orders.", numberOf(&t.Front, 1, processesMax)},
+		{"gate", false, "Processes that take notifies.", numberOf(&t.Gate, 1, processesMax)},
+		{"shop", false, "Processes that hold shop data.", numberOf(&t.Shop, 1, processesMax)},
+		{"notifier", false, "Processes that push to machines.", numberOf(&t.Notifier, 1, processesMax)},
+		{"jobs", false, "Processes that run refunds and remedies.", numberOf(&t.Jobs, 1, processesMax)},
+		{"cpus", false, "Cores of one process. Left out: no limit.", numberOf(&t.CPUs, 0.1, 1024)},
+		{"memory_mib", false, "Memory of one process. Left out: no limit.", numberOf(&t.MemoryMiB, 16, 1<<20)},
+	}
+}
+
+func databaseFields(d *Database) []field {
+	return []field{
+		{"max_connections", false, "MySQL's limit. Left out: its own default, 151.", numberOf(&d.MaxConnections, 5, connectionsMax)},
+	}
+}
+
+func faultFields(f *Fault) []field {
+	return []field{
+		{"at", true, "When it begins, on the scenario's clock.", timeOfDay(&f.At)},
+		{"for", true, "How long it lasts, in real time.", period(&f.For, time.Millisecond, durationMax)},
+		{"on", true, "What it breaks.", word(&f.On)},
+		{"inject", true, "How. Further keys are this fault's parameters.", word(&f.Inject)},
+	}
+}
