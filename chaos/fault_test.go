@@ -1,0 +1,249 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// echo answers each line it gets with the same line, as a stand-in for a part: Redis's PING is a line too.
+func echo(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				stop := context.AfterFunc(t.Context(), func() { conn.Close() })
+				defer stop()
+				lines := bufio.NewScanner(conn)
+				for lines.Scan() {
+					if _, err := conn.Write(append(lines.Bytes(), '\n')); err != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	return l.Addr().String()
+}
+
+func openLink(t *testing.T) *Link {
+	t.Helper()
+	board := NewSwitchboard()
+	t.Cleanup(func() {
+		if err := board.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	link, err := board.Open("echo", echo(t), PingRedis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// every kind of fault, as an author would write it.
+var samples = map[string]map[string]string{
+	"latency":    {"by": "150ms", "jitter": "20ms"},
+	"hold":       nil,
+	"black-hole": nil,
+	"reset":      nil,
+	"down":       nil,
+}
+
+func TestEveryFaultIsFeltWhileItLastsAndOnlyThen(t *testing.T) {
+	for _, k := range Kinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			given, ok := samples[k.Name]
+			if !ok {
+				t.Fatal("no sample of this fault: add one")
+			}
+			fault, err := New(k.Name, given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			link := openLink(t)
+			felt := func(want bool, when string) {
+				t.Helper()
+				evidence, err := fault.Felt(t.Context(), link)
+				if err != nil {
+					t.Fatalf("%s: %v", when, err)
+				}
+				if evidence.Felt != want {
+					t.Errorf("%s: felt is %v: %s", when, evidence.Felt, evidence.Text)
+				}
+			}
+			felt(false, "before")
+
+			ctx, cancel := context.WithCancel(t.Context())
+			heal, err := fault.Inject(ctx, link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			felt(true, "during")
+			cancel()
+			if err := heal(context.WithoutCancel(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			felt(false, "healed after cancel")
+		})
+	}
+}
+
+func TestHeldBytesArriveWhenTheLinkIsHealed(t *testing.T) {
+	link := openLink(t)
+	conn, err := net.Dial("tcp", link.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	heal, err := hold{}.Inject(t.Context(), link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("one\ntwo\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 8)); err == nil {
+		t.Fatalf("%d bytes came through a held link", n)
+	}
+	if err := heal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(conn)
+	for _, want := range []string{"one", "two"} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("got %q (%v), want %q", lines.Text(), lines.Err(), want)
+		}
+	}
+}
+
+func TestMistakesInAFaultNameWhatIsAccepted(t *testing.T) {
+	tests := []struct {
+		name, inject string
+		given        map[string]string
+		want         string
+	}{
+		{"no such fault", "lateny", nil, "there are latency, hold, black-hole, reset, down"},
+		{"no such parameter", "latency", map[string]string{"bye": "1s"}, "bye: no such parameter of latency; accepted: by, jitter"},
+		{"a parameter where there is none", "hold", map[string]string{"by": "1s"}, "accepted: none"},
+		{"a missing parameter", "latency", nil, "by: latency needs it"},
+		{"no duration", "latency", map[string]string{"by": "soon"}, `by: "soon" is no duration`},
+		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "cannot be"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := New(tt.inject, tt.given)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestALinkAwayFromLoopbackIsRefused(t *testing.T) {
+	board := NewSwitchboard()
+	for _, addr := range []string{"192.0.2.1:80", "example.com:80", "nonsense"} {
+		if _, err := board.Open("far", addr, PingHTTP); err == nil {
+			t.Errorf("%s was taken", addr)
+		}
+	}
+}
+
+// notes is a witness that remembers.
+type notes struct {
+	mu   sync.Mutex
+	list []string
+	felt chan struct{}
+}
+
+func (n *notes) add(s string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, s)
+}
+
+func (n *notes) Injected(e Entry) { n.add("on " + e.ID) }
+func (n *notes) Felt(e Entry, ev Evidence) {
+	if ev.Felt {
+		n.add("felt " + e.ID)
+	} else {
+		n.add("not felt " + e.ID + ": " + ev.Text)
+	}
+	if n.felt != nil {
+		n.felt <- struct{}{}
+	}
+}
+func (n *notes) Healed(e Entry, err error) {
+	if err != nil {
+		n.add("heal failed " + e.ID)
+		return
+	}
+	n.add("off " + e.ID)
+}
+
+func TestOverlappingFaultsAreAllHealedInTheirTime(t *testing.T) {
+	one, two := openLink(t), openLink(t)
+	w := &notes{}
+	err := Play(t.Context(), []Entry{
+		{ID: "slow", Fault: latency{by: 60 * time.Millisecond}, Link: one, For: time.Second},
+		{ID: "held", Fault: hold{}, Link: two, At: 100 * time.Millisecond, For: 1200 * time.Millisecond},
+	}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"on slow", "felt slow", "off slow", "on held", "felt held", "off held"} {
+		if !slices.Contains(w.list, want) {
+			t.Errorf("no %q in %q", want, w.list)
+		}
+	}
+	if err := pingOnce(t.Context(), PingRedis, two.Addr(), time.Second); err != nil {
+		t.Errorf("the held link does not answer after all: %v", err)
+	}
+}
+
+func TestCancelHealsWhatWasInjected(t *testing.T) {
+	link := openLink(t)
+	w := &notes{felt: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- Play(ctx, []Entry{
+			{ID: "gone", Fault: down{}, Link: link},
+			{ID: "never", Fault: hold{}, Link: link, At: time.Hour},
+		}, w)
+	}()
+	<-w.felt
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"on gone", "felt gone", "off gone"}; !slices.Equal(w.list, want) {
+		t.Errorf("got %q, want %q", w.list, want)
+	}
+	if err := pingOnce(t.Context(), PingRedis, link.Addr(), time.Second); err != nil {
+		t.Errorf("the link does not answer after its heal: %v", err)
+	}
+}

@@ -1,0 +1,41 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// reset ends every connection with a TCP reset, new ones too: a process that dies again and again, a balancer that
+// forgets its table.
+type reset struct{}
+
+var resetKind = Kind{
+	Name:    "reset",
+	What:    "every connection is reset: a peer that dies again and again",
+	Params:  map[string]string{},
+	Example: `{at: "11:56", for: 10s, on: redis-queue, inject: reset}`,
+	make:    func(params) (Fault, error) { return reset{}, nil },
+}
+
+func (reset) String() string { return "reset" }
+
+func (reset) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
+	return l.addBoth("reset_peer", map[string]int64{"timeout": 0})
+}
+
+func (reset) Felt(ctx context.Context, l *Link) (Evidence, error) {
+	err := pingOnce(ctx, l.ping, l.Addr(), time.Second)
+	switch {
+	case err == nil:
+		return Evidence{Text: l.name + " still answers through the link"}, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return Evidence{Text: l.name + " is silent, not reset"}, nil
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Evidence{Text: l.name + " refuses connections, it does not reset them"}, nil
+	default:
+		return Evidence{Felt: true, Text: fmt.Sprintf("a new connection ended with %q", err)}, nil
+	}
+}
