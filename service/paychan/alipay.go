@@ -18,7 +18,7 @@ import (
 // AlipayConfig is what Alipay gives a merchant.
 type AlipayConfig struct {
 	AppID     string
-	SellerID  string
+	SellerID  string // "" takes payments to any seller, as Alipay allows an app to have several
 	PublicKey string // Alipay's, PKIX: base64 as its console shows it, or PEM
 }
 
@@ -32,8 +32,8 @@ var _ service.Verifier = (*Alipay)(nil)
 
 // NewAlipay reads the key. Nothing is fetched, now or later.
 func NewAlipay(c AlipayConfig) (*Alipay, error) {
-	if c.AppID == "" || c.SellerID == "" {
-		return nil, errors.New("alipay: app id and seller id must be set")
+	if c.AppID == "" {
+		return nil, errors.New("alipay: the app id must be set")
 	}
 	// Only the checking half of the SDK is used, so there is no private key of ours; not production, where it would
 	// fetch a certificate that it does not know.
@@ -68,7 +68,7 @@ func (a *Alipay) Verify(r *http.Request, body []byte) (service.Payment, error) {
 	if off, too := stale(sent); too {
 		return service.Payment{}, replayed(off)
 	}
-	if n.AppId != a.appID || n.SellerId != a.sellerID {
+	if n.AppId != a.appID || (a.sellerID != "" && n.SellerId != a.sellerID) {
 		return service.Payment{}, malformed("signed by the channel for another app or seller")
 	}
 	switch {

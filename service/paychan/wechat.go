@@ -19,19 +19,20 @@ import (
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth/verifiers"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/notify"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/payments"
+	"github.com/wechatpay-apiv3/wechatpay-go/utils"
 
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// WeChatConfig is what WeChat Pay gives a merchant. At least one of the certificates and the public key must be set;
-// with both, notifications of either kind are taken, as during the rotation from one to the other.
+// WeChatConfig is what WeChat Pay gives a merchant. Every field must be set.
 type WeChatConfig struct {
-	AppID           string
-	MchID           string
-	APIv3Key        string // 32 bytes
-	CertificatesPEM string // platform certificates, one after the other; "" for none
-	PublicKeyID     string // "PUB_KEY_ID_..."; "" for none
-	PublicKeyPEM    string // PKIX
+	AppID    string
+	MchID    string
+	APIv3Key string // 32 bytes, decrypts resources
+
+	// Platform holds platform certificates by serial number (upper hex) and public keys by id (PUB_KEY_ID_...), PEM
+	// each. All of them are taken, as during the rotation from one to the other.
+	Platform map[string]string
 }
 
 // WeChat checks WeChat Pay v3 notifications. It may be used by many goroutines at once.
@@ -50,68 +51,86 @@ func NewWeChat(c WeChatConfig) (*WeChat, error) {
 	if len(c.APIv3Key) != 32 {
 		return nil, fmt.Errorf("wechat: the API v3 key has %d bytes, 32 wanted", len(c.APIv3Key))
 	}
-	verifier, err := wechatVerifier(c)
+	keys, err := newPlatform(c.Platform)
 	if err != nil {
 		return nil, fmt.Errorf("wechat: %w", err)
 	}
-	handler, err := notify.NewRSANotifyHandler(c.APIv3Key, witness{verifier})
+	handler, err := notify.NewRSANotifyHandler(c.APIv3Key, keys)
 	if err != nil {
 		return nil, fmt.Errorf("wechat: %w", err)
 	}
 	return &WeChat{appID: c.AppID, mchID: c.MchID, handler: handler}, nil
 }
 
-func wechatVerifier(c WeChatConfig) (auth.Verifier, error) {
-	certs, err := certificates(c.CertificatesPEM)
-	if err != nil {
-		return nil, err
-	}
-	if c.PublicKeyID == "" {
-		if len(certs) == 0 {
-			return nil, errors.New("neither a platform certificate nor a public key is set")
-		}
-		return verifiers.NewSHA256WithRSAVerifier(core.NewCertificateMapWithList(certs)), nil
-	}
-	block, _ := pem.Decode([]byte(c.PublicKeyPEM))
-	if block == nil {
-		return nil, errors.New("the public key is no PEM")
-	}
-	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("the public key: %w", err)
-	}
-	pub, ok := parsed.(*rsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("the public key is %T, RSA wanted", parsed)
-	}
-	if len(certs) == 0 {
-		return verifiers.NewSHA256WithRSAPubkeyVerifier(c.PublicKeyID, *pub), nil
-	}
-	return verifiers.NewSHA256WithRSACombinedVerifier(core.NewCertificateMapWithList(certs), c.PublicKeyID, *pub), nil
+const publicKeyPrefix = "PUB_KEY_ID_"
+
+// A platform checks a signature by the certificate or public key that Wechatpay-Serial names. The SDK's own combined
+// verifier takes a single public key; while public keys rotate there are two.
+type platform struct {
+	auth.Verifier // by certificate
+	byPublicKey   map[string]auth.Verifier
 }
 
-// certificates reads all certificates of a text. The SDK casts their keys to RSA without looking, so that is checked
-// here.
-func certificates(text string) ([]*x509.Certificate, error) {
-	var out []*x509.Certificate
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			if len(bytes.TrimSpace(rest)) > 0 {
-				return nil, fmt.Errorf("platform certificate %d is no PEM", len(out)+1)
+func newPlatform(keys map[string]string) (*platform, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("no platform certificate and no public key")
+	}
+	certs := map[string]*x509.Certificate{}
+	p := &platform{byPublicKey: map[string]auth.Verifier{}}
+	for name, text := range keys {
+		block, _ := pem.Decode([]byte(text))
+		if block == nil {
+			return nil, fmt.Errorf("platform key %s: not PEM", name)
+		}
+		if strings.HasPrefix(name, publicKeyPrefix) {
+			pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("platform key %s: %w", name, err)
 			}
-			return out, nil
+			key, ok := pub.(*rsa.PublicKey)
+			if !ok {
+				return nil, fmt.Errorf("platform key %s: a key of %T, RSA wanted", name, pub)
+			}
+			p.byPublicKey[name] = verifiers.NewSHA256WithRSAPubkeyVerifier(name, *key)
+			continue
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("platform certificate %d: %w", len(out)+1, err)
+			return nil, fmt.Errorf("platform key %s: not a certificate, and not named %s...: %w", name, publicKeyPrefix, err)
 		}
+		// The SDK casts a certificate's key to RSA without looking.
 		if _, ok := cert.PublicKey.(*rsa.PublicKey); !ok {
-			return nil, fmt.Errorf("platform certificate %d has a key of %T, RSA wanted", len(out)+1, cert.PublicKey)
+			return nil, fmt.Errorf("platform key %s: a key of %T, RSA wanted", name, cert.PublicKey)
 		}
-		out = append(out, cert)
+		if serial := utils.GetCertificateSerialNumber(*cert); serial != name {
+			return nil, fmt.Errorf("platform key %s: the certificate's serial number is %s", name, serial)
+		}
+		certs[name] = cert
 	}
+	p.Verifier = verifiers.NewSHA256WithRSAVerifier(core.NewCertificateMap(certs))
+	return p, nil
 }
+
+// Verify checks by the key named. It tells the call's [witness] when the signature is good, since the SDK's errors do
+// not tell a bad signature from a bad body.
+func (p *platform) Verify(ctx context.Context, serial, message, signature string) error {
+	by := p.Verifier
+	if pub, ok := p.byPublicKey[serial]; ok {
+		by = pub
+	}
+	if err := by.Verify(ctx, serial, message, signature); err != nil {
+		return err
+	}
+	if w, ok := ctx.Value(witnessKey{}).(*witness); ok {
+		w.verified = true
+	}
+	return nil
+}
+
+// A witness travels in a call's context and remembers whether its signature was good.
+type witness struct{ verified bool }
+
+type witnessKey struct{}
 
 const (
 	wechatSignatureType = "WECHATPAY2-SHA256-RSA2048"
@@ -129,13 +148,13 @@ func (w *WeChat) Verify(r *http.Request, body []byte) (service.Payment, error) {
 	}
 
 	var (
-		content  payments.Transaction
-		verified bool
+		content payments.Transaction
+		seen    witness
 	)
-	ctx := context.WithValue(r.Context(), witnessKey{}, &verified)
+	ctx := context.WithValue(r.Context(), witnessKey{}, &seen)
 	note, err := w.parse(ctx, r.Header, body, &content)
 	switch {
-	case !verified:
+	case !seen.verified:
 		// The SDK's error repeats the whole request, so it is not passed on.
 		return service.Payment{}, badSignature("the signature does not fit the body")
 	case note != nil && note.Resource != nil && note.Resource.Plaintext != "" && note.EventType != "TRANSACTION.SUCCESS":
@@ -236,20 +255,4 @@ func text(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-// A witness remembers, in the call's context, that the signature was good. The SDK's errors do not tell a bad signature
-// from a bad body.
-type witness struct{ auth.Verifier }
-
-type witnessKey struct{}
-
-func (w witness) Verify(ctx context.Context, serial, message, signature string) error {
-	if err := w.Verifier.Verify(ctx, serial, message, signature); err != nil {
-		return err
-	}
-	if good, ok := ctx.Value(witnessKey{}).(*bool); ok {
-		*good = true
-	}
-	return nil
 }

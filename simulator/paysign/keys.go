@@ -22,18 +22,24 @@ const keyBits = 2048
 type WeChatMaterial struct {
 	AppID          string
 	MchID          string
-	APIv3Key       string // 32 ASCII bytes; also the key of the service's own calls
+	APIKey         string // hex of 32 bytes: the LR-HMAC key of the service's own calls
+	APIv3Key       string // 32 ASCII bytes, encrypts resources
 	CertificatePEM string // the platform's certificate
 	Serial         string // the certificate's, in upper hex, as in Wechatpay-Serial
 	PublicKeyID    string // "PUB_KEY_ID_..."
 	PublicKeyPEM   string // PKIX
 }
 
+// Platform gives what notifications are checked with, by the name that Wechatpay-Serial carries: PEM each.
+func (m WeChatMaterial) Platform() map[string]string {
+	return map[string]string{m.Serial: m.CertificatePEM, m.PublicKeyID: m.PublicKeyPEM}
+}
+
 // AlipayMaterial is what a merchant is given by Alipay.
 type AlipayMaterial struct {
 	AppID        string
 	SellerID     string
-	APIKey       string // the key of the service's own calls, 32 ASCII bytes
+	APIKey       string // hex of 32 bytes: the LR-HMAC key of the service's own calls
 	PublicKey    string // base64 of PKIX without line breaks, as Alipay's console shows it
 	PublicKeyPEM string // the same key
 }
@@ -76,6 +82,7 @@ func GenerateWeChat() (*WeChat, error) {
 	m := WeChatMaterial{
 		AppID:          "wx" + text(lowerHex, 16),
 		MchID:          "1" + text(digits, 9),
+		APIKey:         text(lowerHex, 64),
 		APIv3Key:       text(alphanumeric, 32),
 		CertificatePEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		Serial:         serial,
@@ -98,7 +105,7 @@ func GenerateAlipay() (*Alipay, error) {
 	return &Alipay{key: key, material: AlipayMaterial{
 		AppID:        "2021" + text(digits, 12),
 		SellerID:     "2088" + text(digits, 12),
-		APIKey:       text(alphanumeric, 32),
+		APIKey:       text(lowerHex, 64),
 		PublicKey:    b64,
 		PublicKeyPEM: text64,
 	}}, nil
