@@ -1,0 +1,140 @@
+package testbed
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/redis/go-redis/v9"
+)
+
+// databaseName is the run's database; the service's user is its owner and nobody elsewhere.
+const databaseName = "lunchrush"
+
+// A database is the harness's own way in, as the engine's administrator: MariaDB keeps one connection for it when the
+// service has taken all the others.
+type database struct {
+	admin *mysql.Config
+	db    *sql.DB
+	user  string
+}
+
+// openDatabase waits until the engine answers, then makes an empty database and a user who may do everything in it and
+// nothing else: a user with more would take the connection that is kept for the administrator, and error 1040 would come
+// one connection late. alive says why there is no point in waiting any longer.
+func openDatabase(ctx context.Context, admin *mysql.Config, addr string, limit time.Duration, alive func() error) (database, string, error) {
+	admin = admin.Clone()
+	admin.Logger = &mysql.NopLogger{} // refused connections are normal until it is up
+	admin.Timeout = 5 * time.Second
+	connector, err := mysql.NewConnector(admin)
+	if err != nil {
+		return database{}, "", err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var gone error
+	err = poll(ctx, limit, 10*time.Millisecond, func() error {
+		if gone = alive(); gone != nil {
+			cancel()
+			return gone
+		}
+		return db.PingContext(ctx)
+	})
+	if err != nil {
+		return database{}, "", fmt.Errorf("database does not answer: %w", errors.Join(err, db.Close()))
+	}
+	d := database{admin: admin, db: db, user: "lunchrush"}
+	password := randomHex(8)
+	statements := append([]string{
+		"CREATE USER '" + d.user + "'@'%' IDENTIFIED BY '" + password + "'",
+		"GRANT ALL PRIVILEGES ON " + databaseName + ".* TO '" + d.user + "'@'%'",
+	}, emptying()...)
+	for _, q := range statements {
+		if _, err := db.ExecContext(ctx, q); err != nil {
+			return database{}, "", fmt.Errorf("database: %w", errors.Join(err, db.Close()))
+		}
+	}
+	dsn := mysql.NewConfig()
+	dsn.User, dsn.Passwd, dsn.DBName = d.user, password, databaseName
+	dsn.Net, dsn.Addr = "tcp", addr
+	dsn.ParseTime = true
+	dsn.Loc = time.UTC
+	dsn.Params = map[string]string{"charset": "utf8mb4"}
+	return d, dsn.FormatDSN(), nil
+}
+
+func emptying() []string {
+	return []string{
+		"DROP DATABASE IF EXISTS " + databaseName,
+		"CREATE DATABASE " + databaseName + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+	}
+}
+
+func (d database) empty(ctx context.Context) error {
+	for _, q := range emptying() {
+		if _, err := d.db.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("emptying the database: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d database) close() error {
+	if d.db == nil {
+		return nil
+	}
+	return d.db.Close()
+}
+
+// version is what the engine calls itself: "MariaDB 10.11.19", "MySQL 8.0.40".
+func (d database) version(ctx context.Context) (string, error) {
+	var v string
+	if err := d.db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&v); err != nil {
+		return "", fmt.Errorf("database version: %w", err)
+	}
+	return engineName(v), nil
+}
+
+// engineName turns "10.11.19-MariaDB-0+deb12u1" into "MariaDB 10.11.19", "8.0.11-TiDB-v8.5.4" into "TiDB v8.5.4".
+func engineName(version string) string {
+	number, rest, _ := strings.Cut(version, "-")
+	switch {
+	case strings.HasPrefix(rest, "MariaDB"):
+		return "MariaDB " + number
+	case strings.HasPrefix(rest, "TiDB-"):
+		return "TiDB " + strings.TrimPrefix(rest, "TiDB-")
+	}
+	return "MySQL " + number
+}
+
+// withRedis lends a client for one use.
+func withRedis(addr string, use func(*redis.Client) error) error {
+	c := redis.NewClient(&redis.Options{
+		Addr: addr, DialTimeout: 2 * time.Second, MaxRetries: -1, DisableIdentity: true, Protocol: 2,
+	})
+	return errors.Join(use(c), c.Close())
+}
+
+// redisInfo reads a field of INFO server: redis_version, process_id.
+func redisInfo(ctx context.Context, addr, field string) (string, error) {
+	var value string
+	err := withRedis(addr, func(c *redis.Client) error {
+		info, err := c.Info(ctx, "server").Result()
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(info) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), field+":"); ok {
+				value = v
+			}
+		}
+		return nil
+	})
+	return value, err
+}

@@ -1,0 +1,282 @@
+package testbed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The parts that every testbed has.
+const (
+	PartMySQL Part = "mysql"
+	PartCache Part = "redis-cache"
+	PartQueue Part = "redis-queue"
+)
+
+// folderPrefix begins the name of every temp folder; a sweep removes nothing else.
+const folderPrefix = "lunchrush-"
+
+// listenLimit is how long a service may take until it listens.
+const listenLimit = 60 * time.Second
+
+// A Pauser is an [Instance] that can be stopped in its tracks and go on later: its sockets stay open, nothing answers.
+// Every part of every testbed is one.
+type Pauser interface {
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+}
+
+// A stack is what the testbeds have in common: the parts, the way to empty them, the order in which they go.
+type stack struct {
+	name   string
+	engine string
+	dsn    string
+	cache  string
+	queue  string
+	spec   Spec
+	ledger *ledger
+	folder string // private temp folder, "" if there is none
+	admin  database
+
+	launch func(ctx context.Context, s ServiceSpec) (Instance, error)
+
+	mu      sync.Mutex // guards what follows
+	parts   map[Part]Instance
+	order   []Part                            // as started
+	undo    []func(ctx context.Context) error // what is not a part: networks, clients
+	closing bool
+	closed  chan struct{} // closed when Close has finished
+	err     error         // Close's
+}
+
+func newStack(name string, spec Spec) (*stack, error) {
+	l, err := openLedger(spec.RunID)
+	if err != nil {
+		return nil, err
+	}
+	return &stack{name: name, spec: spec, ledger: l, parts: map[Part]Instance{}, closed: make(chan struct{})}, nil
+}
+
+// makeFolder makes the stack's private folder. Its name is short: a Unix socket's path has room for 107 bytes.
+func (s *stack) makeFolder() error {
+	folder, err := os.MkdirTemp("", folderPrefix)
+	if err != nil {
+		return err
+	}
+	s.folder = folder
+	return s.ledger.add(entry{Folder: folder})
+}
+
+func (s *stack) Name() string       { return s.name }
+func (s *stack) Engine() string     { return s.engine }
+func (s *stack) DSN() string        { return s.dsn }
+func (s *stack) CacheRedis() string { return s.cache }
+func (s *stack) QueueRedis() string { return s.queue }
+
+func (s *stack) Part(name Part) Instance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts[name]
+}
+
+// adopt makes a started instance a part, which Close stops from now on. A part that has ended gives its name up.
+func (s *stack) adopt(name Part, i Instance) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return errors.New("testbed is closed")
+	}
+	s.parts[name] = i
+	s.order = append(slices.DeleteFunc(s.order, func(p Part) bool { return p == name }), name)
+	return nil
+}
+
+func (s *stack) StartService(ctx context.Context, spec ServiceSpec) (Instance, error) {
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	name := Part(spec.Name)
+	s.mu.Lock()
+	old, taken := s.parts[name]
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
+		return nil, errors.New("testbed is closed")
+	}
+	if taken {
+		select {
+		case <-old.Exited():
+		default:
+			return nil, fmt.Errorf("%s: runs already; stop it first", name)
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, listenLimit, fmt.Errorf("%v are over", listenLimit))
+	defer cancel()
+	i, err := s.launch(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.adopt(name, i); err != nil {
+		return nil, errors.Join(err, i.Kill())
+	}
+	return i, nil
+}
+
+func (s ServiceSpec) check() error {
+	switch {
+	case !validName(s.Name):
+		return fmt.Errorf("service %q: a name is made of [a-z0-9-]", s.Name)
+	case Part(s.Name) == PartMySQL || Part(s.Name) == PartCache || Part(s.Name) == PartQueue:
+		return fmt.Errorf("service %q: the name belongs to the testbed", s.Name)
+	case len(s.Roles) == 0:
+		return fmt.Errorf("service %q: no role", s.Name)
+	case s.CPUs < 0 || s.MemoryMiB < 0:
+		return fmt.Errorf("service %q: cpus %v, memory %d MiB: negative", s.Name, s.CPUs, s.MemoryMiB)
+	}
+	return nil
+}
+
+func validName(s string) bool {
+	return s != "" && len(s) <= 40 && s[0] != '-' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// arguments are the command line of a service process; its config comes on stdin.
+func (s ServiceSpec) arguments() []string {
+	return []string{"serve", "--role", strings.Join(s.Roles, ","), "--config", "-"}
+}
+
+// environment holds the service to its CPUs and memory where nothing else does: Go uses no more threads at once than
+// GOMAXPROCS, and collects garbage harder towards GOMEMLIMIT, which is a wish and not a wall.
+func (s ServiceSpec) environment() []string {
+	var env []string
+	if s.CPUs > 0 {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(max(1, int(math.Ceil(s.CPUs)))))
+	}
+	if s.MemoryMiB > 0 {
+		env = append(env, "GOMEMLIMIT="+strconv.Itoa(s.MemoryMiB)+"MiB")
+	}
+	return env
+}
+
+// launchProcess starts a service as a child process.
+func (s *stack) launchProcess(ctx context.Context, spec ServiceSpec) (Instance, error) {
+	binary, err := s.spec.binary()
+	if err != nil {
+		return nil, err
+	}
+	config := spec.Config
+	if config == nil {
+		config = []byte{} // an empty stdin, not the harness's own
+	}
+	p, err := command{
+		part: Part(spec.Name), path: binary, args: spec.arguments(), env: spec.environment(), stdin: config,
+		announces: true, logDir: s.spec.LogDir,
+	}.start(s.ledger)
+	if err != nil {
+		return nil, err
+	}
+	line, err := p.announced(ctx)
+	if err == nil {
+		p.public, p.internal, err = readListening(line)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("service %s: %w", spec.Name, err), p.Kill())
+	}
+	return p, nil
+}
+
+func (s Spec) binary() (string, error) {
+	if s.Binary != "" {
+		return filepath.Abs(s.Binary)
+	}
+	return os.Executable()
+}
+
+// readListening reads what a service prints when it listens, and refuses an address that is not loopback.
+func readListening(line []byte) (public, internal string, err error) {
+	var l struct{ Msg, Public, Internal string }
+	if err := json.Unmarshal(line, &l); err != nil || l.Msg != "listening" || l.Public == "" || l.Internal == "" {
+		return "", "", fmt.Errorf(`its first line is %.200q, not {"msg":"listening","public":...,"internal":...}`, line)
+	}
+	for _, addr := range []string{l.Public, l.Internal} {
+		if err := requireLoopback(addr); err != nil {
+			return "", "", err
+		}
+	}
+	return "http://" + l.Public, "http://" + l.Internal, nil
+}
+
+// requireLoopback refuses an address outside this machine's loopback before anything dials it: load never leaves it.
+func requireLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%s: not a loopback address; a testbed dials 127.0.0.1 only", addr)
+	}
+	return nil
+}
+
+func (s *stack) Reset(ctx context.Context) error {
+	err := s.admin.empty(ctx)
+	for _, addr := range []string{s.cache, s.queue} {
+		err = errors.Join(err, withRedis(addr, func(c *redis.Client) error {
+			if e := c.FlushAll(ctx).Err(); e != nil {
+				return fmt.Errorf("redis %s: %w", addr, e)
+			}
+			return nil
+		}))
+	}
+	return err
+}
+
+// Close works with a canceled context, too: what has been started must go whatever happened to the run.
+func (s *stack) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		<-s.closed
+		return s.err
+	}
+	s.closing = true
+	order, undo := slices.Clone(s.order), slices.Clone(s.undo)
+	s.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var failed []error
+	failed = append(failed, s.admin.close())
+	for _, name := range slices.Backward(order) {
+		failed = append(failed, s.Part(name).Stop(ctx))
+	}
+	for _, f := range slices.Backward(undo) {
+		failed = append(failed, f(ctx))
+	}
+	if s.folder != "" {
+		failed = append(failed, os.RemoveAll(s.folder))
+	}
+	s.err = errors.Join(failed...)
+	if s.err == nil {
+		s.err = s.ledger.close() // otherwise it stays, for the next sweep
+	}
+	close(s.closed)
+	return s.err
+}
+
+// abandon is for a start that went wrong half-way.
+func (s *stack) abandon(ctx context.Context, cause error) error {
+	return errors.Join(cause, s.Close(ctx))
+}
