@@ -8,6 +8,7 @@ import (
 // The kinds of send, each with its own histograms and counts.
 const (
 	SendCreate    = "create"
+	SendPay       = "pay" // a further way to pay the same order
 	SendNotify    = "notify"
 	SendResult    = "result"
 	SendHeartbeat = "heartbeat"

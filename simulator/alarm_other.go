@@ -1,0 +1,5 @@
+//go:build !linux
+
+package simulator
+
+func newAlarm(bool) (alarm, error) { return newTimerAlarm(), nil }
