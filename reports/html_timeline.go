@@ -1,0 +1,456 @@
+package reports
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/reports/svg"
+)
+
+// A timeline is the picture of a run over time: panels under each other that share the X axis.
+type timeline struct {
+	a        *Analysis
+	clock    wallClock
+	samples  []runlog.Sample // from the play's beginning on
+	from, to float64         // ns
+	step     int             // samples that one rate is the mean of
+}
+
+// A series is one line of a panel.
+type series struct {
+	name, class string
+	area        string // class of the area below it, "" for none
+	points      []svg.Point
+}
+
+// A panel is one plot of the timeline.
+type panel struct {
+	name   string
+	height float64
+	log    bool
+	floor  float64 // the axis reaches at least to here
+	label  svg.Label
+	series []series
+}
+
+func newTimeline(a *Analysis) *timeline {
+	t := &timeline{a: a, clock: clockOf(&a.Run)}
+	for _, s := range a.Timeline {
+		if s.AtNS > a.Run.PlayFromNS {
+			t.samples = append(t.samples, s)
+		}
+	}
+	slices.SortStableFunc(t.samples, func(x, y runlog.Sample) int { return cmp.Compare(x.AtNS, y.AtNS) })
+	t.from = float64(a.Run.PlayFromNS)
+	t.to = float64(a.Run.PlayFromNS + a.Run.PlayForNS)
+	if n := len(t.samples); n > 0 {
+		t.to = max(float64(t.samples[n-1].AtNS), t.from+1e9)
+	}
+	t.step = t.rateStep()
+	return t
+}
+
+// rateStep is over how many samples a rate is taken: enough for five orders, and no more than a hundred steps in all, so
+// that the picture shows the load and not the noise of counting.
+func (t *timeline) rateStep() int {
+	orders, play := 0, 0
+	for _, s := range t.samples {
+		if s.Phase == "play" {
+			orders, play = orders+s.Creates, play+1
+		}
+	}
+	mean := float64(orders) / float64(max(play, 1))
+	for _, step := range []int{1, 2, 5, 10, 15, 30, 60, 120, 300, 600} {
+		if len(t.samples) <= step*100 && mean*float64(step) >= 5 {
+			return step
+		}
+		if len(t.samples) <= step*20 {
+			return step
+		}
+	}
+	return 600
+}
+
+// rates is the mean of count over each step, as a staircase.
+func (t *timeline) rates(count func(*runlog.Sample) int) []svg.Point {
+	var points []svg.Point
+	before := t.from
+	for i := 0; i < len(t.samples); i += t.step {
+		group := t.samples[i:min(i+t.step, len(t.samples))]
+		sum := 0
+		for j := range group {
+			sum += count(&group[j])
+		}
+		end := float64(group[len(group)-1].AtNS)
+		points = append(points, svg.Point{X: before, Y: float64(sum) / max((end-before)/1e9, 0.1)})
+		before = end
+	}
+	return svg.Steps(points, t.to)
+}
+
+// values is one figure a sample; below zero it is unknown, a gap.
+func (t *timeline) values(value func(*runlog.Sample) float64) []svg.Point {
+	points := make([]svg.Point, len(t.samples))
+	for i := range t.samples {
+		y := value(&t.samples[i])
+		if y < 0 {
+			y = math.NaN()
+		}
+		points[i] = svg.Point{X: float64(t.samples[i].AtNS), Y: y}
+	}
+	return points
+}
+
+func (t *timeline) planned() []svg.Point {
+	points := make([]svg.Point, 0, len(t.a.Demand))
+	for _, d := range t.a.Demand {
+		points = append(points, svg.Point{X: float64(d.AtNS), Y: d.Rate})
+	}
+	return points
+}
+
+func (t *timeline) panels() []panel {
+	ms := func(v float64) string { return shortSpan(v * 1e6) }
+	plain := func(v float64) string { return shortNumber(v) }
+	age := func(v float64) string { return shortSpan(v * 1e9) }
+	any := func(value func(*runlog.Sample) int) bool {
+		return slices.ContainsFunc(t.samples, func(s runlog.Sample) bool { return value(&s) > 0 })
+	}
+	refunds := func(s *runlog.Sample) int { return s.Refunds }
+	loss := func(s *runlog.Sample) int { return s.LossSoFar }
+
+	load := panel{name: "orders/s", height: 120, floor: 1, label: plain, series: []series{
+		{name: "planned", class: "line planned", area: "fill planned", points: t.planned()},
+		{name: "asked for", class: "line offered", points: t.rates(func(s *runlog.Sample) int { return s.Creates })},
+		{name: "goodput", class: "line goodput", points: t.rates(func(s *runlog.Sample) int { return s.Dropped })},
+	}}
+	if any(refunds) {
+		load.series = append(load.series, series{name: "refunds", class: "line bad", points: t.rates(refunds)})
+	}
+	panels := []panel{load, {
+		name: "response", height: 130, log: true, label: ms, series: []series{
+			{name: "notify p50", class: "line notify low", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP50MS })},
+			{name: "p99", class: "line notify", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP99MS })},
+			{name: "create p50", class: "line create low", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP50MS })},
+			{name: "p99", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP99MS })},
+		}}, {
+		name: "backlog", height: 80, floor: 5, label: plain, series: []series{
+			{name: "pay_queue rows waiting", class: "line backlog", area: "fill backlog",
+				points: t.values(func(s *runlog.Sample) float64 { return float64(s.Backlog) })},
+		}}, {
+		name: "oldest", height: 60, floor: 1, label: age, series: []series{
+			{name: "age of the oldest row", class: "line backlog", area: "fill backlog",
+				points: t.values(func(s *runlog.Sample) float64 {
+					if s.Backlog < 0 {
+						return -1
+					}
+					return s.BacklogAge
+				})},
+		}}, {
+		name: "paid, open", height: 60, floor: 5, label: plain, series: []series{
+			{name: "orders paid, neither goods nor money yet", class: "line offered", points: t.values(func(s *runlog.Sample) float64 { return float64(s.Open) })},
+		}}}
+	if any(loss) {
+		panels = append(panels, panel{name: "lost", height: 60, floor: 5, label: plain, series: []series{
+			{name: "orders that the books prove lost so far", class: "line bad", area: "fill bad",
+				points: t.values(func(s *runlog.Sample) float64 { return float64(s.LossSoFar) })},
+		}})
+	}
+	panels = append(panels, panel{name: "CPU cores", height: 50, floor: 0.5, label: plain, series: []series{
+		{name: "service", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.ServiceCPU })},
+		{name: "harness", class: "line planned", points: t.values(func(s *runlog.Sample) float64 { return s.HarnessCPU })},
+	}})
+	return panels
+}
+
+// draw makes the picture width units wide.
+func (t *timeline) draw(id, class string, width float64) string {
+	if len(t.samples) == 0 {
+		return ""
+	}
+	const left, right, stripHeight, between = 46.0, 10.0, 15.0, 30.0
+	d := &svg.Drawing{Width: width}
+	x := svg.Scale{Min: t.from, Max: t.to, From: left, To: width - right}
+	panels := t.panels()
+
+	strips := t.strips()
+	y := 2.0
+	top := y + float64(len(strips))*stripHeight
+	bottom := top
+	for _, p := range panels {
+		bottom += between + p.height
+	}
+	whole := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: y}}
+
+	clockTicks, runTicks := t.clockTicks(x, int(width/90)), x.TicksOf(int(width/70), secondSteps())
+	for i, s := range strips {
+		at := y + float64(i)*stripHeight
+		if s.shade != "" {
+			svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + between}}.Band(s.shade, s.from, s.to)
+		}
+		d.Rect(s.class, x.At(s.from), at+1, x.At(s.to)-x.At(s.from), stripHeight-3)
+		t.nameStrip(d, x, s, at+stripHeight-5, width)
+	}
+	at := top
+	for _, p := range panels {
+		box := svg.Plot{Drawing: d, X: x, Y: p.scale(at+between+p.height, at+between)}
+		box.XRules(clockTicks)
+		ticks := int(p.height / 28)
+		box.YAxis(p.name, box.Y.Ticks(ticks), p.label)
+		p.keys(d, left, at+between-6, width)
+		for _, s := range p.series {
+			points := svg.Thin(s.points, int(width-left-right))
+			if s.area != "" {
+				box.Area(s.area, points)
+			}
+			box.Curve(s.class, points)
+		}
+		box.Level("axis", box.Y.Min)
+		at += between + p.height
+	}
+	if since := t.a.Verdict.Since; since >= 0 && t.a.Verdict.Outcome != Pass && float64(since) >= t.from && float64(since) <= t.to {
+		whole.Mark("since", float64(since))
+	}
+	foot := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom}}
+	line := 14.0
+	if len(clockTicks) > 0 {
+		d.Text("name", svg.End, left-8, bottom+line, "clock")
+		foot.XAxis(line, clockTicks, func(v float64) string {
+			day := t.clock.day(int64(math.Round(v)))
+			return timeOfDay(day, int64(day.Round(time.Second)/time.Second)%60 != 0)
+		})
+		line += 14
+	}
+	d.Text("name", svg.End, left-8, bottom+line, "run")
+	foot.XAxis(line, runTicks, func(v float64) string { return shortNumber(v/1e9) + " s" })
+	d.Height = bottom + line + 6
+	return d.Markup(id, class, "The run over time", t.summary(),
+		svg.Attribute{Name: "data-left", Value: number(left)}, svg.Attribute{Name: "data-right", Value: number(width - right)},
+		svg.Attribute{Name: "data-foot", Value: number(bottom)}, svg.Attribute{Name: "tabindex", Value: "0"})
+}
+
+func (p panel) scale(foot, top float64) svg.Scale {
+	s := svg.Scale{Min: math.Inf(1), Max: p.floor, From: foot, To: top, Log: p.log}
+	for _, line := range p.series {
+		for _, at := range line.points {
+			if math.IsNaN(at.Y) || p.log && at.Y <= 0 {
+				continue
+			}
+			s.Min, s.Max = min(s.Min, at.Y), max(s.Max, at.Y)
+		}
+	}
+	if p.log {
+		if math.IsInf(s.Min, 1) {
+			s.Min, s.Max = 1, 10
+		}
+		return s.Up(1)
+	}
+	s.Min = 0
+	return s.Up(max(int(p.height/28), 2))
+}
+
+// keys names the panel's series beside the panel's own name, each with a piece of its line.
+func (p panel) keys(d *svg.Drawing, left, y, width float64) {
+	x := left + textWidth(p.name) + 14
+	for _, s := range p.series {
+		if x+20+textWidth(s.name) > width {
+			return
+		}
+		d.Line(s.class, x, y-3.5, x+16, y-3.5)
+		d.Text("key", svg.Start, x+20, y, s.name)
+		x += 20 + textWidth(s.name) + 12
+	}
+}
+
+// textWidth is about how wide s is at the charts' 11 units; the drawing cannot ask the browser.
+func textWidth(s string) float64 { return float64(len([]rune(s))) * 5.7 }
+
+// A strip is a bar above the panels that says what was going on: a phase, a fault, the first bad moment.
+type strip struct {
+	name, class, shade string
+	from, to           float64
+}
+
+func (t *timeline) strips() []strip {
+	var strips []strip
+	playEnd := float64(t.a.Run.PlayFromNS + t.a.Run.PlayForNS)
+	if t.a.Run.PlayForNS > 0 && playEnd < t.to {
+		end := t.to
+		if drained := float64(t.a.Run.DrainedAtNS); drained > playEnd {
+			end = min(end, drained)
+		}
+		strips = append(strips, strip{name: "drain", class: "strip drain", shade: "shade drain", from: playEnd, to: end})
+	}
+	for i, f := range t.a.Run.Faults {
+		if i == 8 {
+			break // the table of what ran lists them all
+		}
+		from, to := max(float64(f.FromNS), t.from), min(float64(f.FromNS+f.ForNS), t.to)
+		if to > from {
+			strips = append(strips, strip{name: f.On + ": " + f.What, class: "strip fault", shade: "shade fault", from: from, to: to})
+		}
+	}
+	v := t.a.Verdict
+	if v.Since >= 0 && v.Outcome != Pass && float64(v.Since) >= t.from && float64(v.Since) <= t.to {
+		strips = append(strips, strip{name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
+			from: float64(v.Since), to: float64(v.Since)})
+	}
+	return strips
+}
+
+// nameStrip writes the strip's name where there is room: right of its bar's start, or left of it near the right edge.
+func (t *timeline) nameStrip(d *svg.Drawing, x svg.Scale, s strip, y, width float64) {
+	name := []rune(s.name)
+	if room := int(width / 5.7 * 0.8); len(name) > room {
+		name = append(name[:room-1], '…')
+	}
+	from := x.At(s.from)
+	if from+5+textWidth(string(name)) < width-2 {
+		d.Text("strip-name", svg.Start, from+4, y, string(name))
+		return
+	}
+	d.Text("strip-name", svg.End, from-4, y, string(name))
+}
+
+func (t *timeline) clockTicks(x svg.Scale, n int) []float64 {
+	if !t.clock.known {
+		return nil
+	}
+	end := t.clock.playFrom + t.clock.play
+	day := svg.Scale{Min: t.clock.day(t.clock.playFrom).Seconds(), Max: t.clock.day(end).Seconds()}
+	n = max(2, int(float64(n)*float64(t.clock.play)/(x.Max-x.Min)))
+	steps := []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600}
+	ticks := day.TicksOf(n, steps)
+	for i, s := range ticks {
+		ticks[i] = float64(t.clock.moment(time.Duration(s * float64(time.Second))))
+	}
+	return ticks
+}
+
+func secondSteps() []float64 {
+	steps := []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 4 * 3600}
+	for i := range steps {
+		steps[i] *= 1e9
+	}
+	return steps
+}
+
+// summary is the picture in words, for those who cannot see it.
+func (t *timeline) summary() string {
+	orders, goods, backlog, age := 0, 0, 0, 0.0
+	for _, s := range t.samples {
+		orders, goods = orders+s.Creates, goods+s.Dropped
+		backlog, age = max(backlog, s.Backlog), max(age, s.BacklogAge)
+	}
+	return fmt.Sprintf("From %s to %s: %s orders asked for, goods fell in time for %s. The backlog was highest at %s rows; the oldest row waited %s. The table below the chart has the figures.",
+		seconds(int64(t.from)), seconds(int64(t.to)), count(int64(orders)), count(int64(goods)), count(int64(backlog)), span(int64(age*1e9)))
+}
+
+// readout is what the page's script shows of the second under the pointer: names once, then one row a sample.
+type readout struct {
+	From  float64  `json:"from"` // seconds since the run's start
+	To    float64  `json:"to"`
+	Names []string `json:"names"`
+	Rows  [][]any  `json:"rows"` // second, clock, then one value a name; null is unknown
+}
+
+// rowLimit bounds what a page carries: past it, rows are left out evenly.
+const rowLimit = 3600
+
+func (t *timeline) readout() readout {
+	r := readout{
+		From: t.from / 1e9, To: t.to / 1e9,
+		Names: []string{"orders", "goods", "refunds", "notify p50 ms", "p99", "create p50 ms", "p99", "backlog", "oldest s", "open", "lost"},
+	}
+	every := 1 + len(t.samples)/rowLimit
+	for i := 0; i < len(t.samples); i += every {
+		s := &t.samples[i]
+		r.Rows = append(r.Rows, []any{
+			short(float64(s.AtNS) / 1e9), t.clock.at(s.AtNS), s.Creates, s.Dropped, s.Refunds,
+			short(s.NotifyP50MS), short(s.NotifyP99MS), short(s.CreateP50MS), short(s.CreateP99MS),
+			short(float64(s.Backlog)), short(s.BacklogAge), s.Open, s.LossSoFar,
+		})
+	}
+	return r
+}
+
+// short keeps a figure short in JSON; what is unknown is null.
+func short(v float64) any {
+	if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	decimals := 1
+	if v >= 100 {
+		decimals = 0
+	}
+	return json.Number(strconv.FormatFloat(v, 'f', decimals, 64))
+}
+
+// A tableRow is one stretch of the run in figures.
+type tableRow struct {
+	At, Clock, Phase                               string
+	Creates, Dropped, Refunds, Backlog, Open, Lost int
+	NotifyP99, CreateP99, Age                      string
+}
+
+// table is the timeline in at most about 40 rows: sums of counts, the highest of everything else.
+func (t *timeline) table() []tableRow {
+	every := max(1, (len(t.samples)+39)/40)
+	var rows []tableRow
+	for group := range slices.Chunk(t.samples, every) {
+		last := group[len(group)-1]
+		row := tableRow{At: seconds(last.AtNS), Clock: t.clock.at(last.AtNS), Phase: last.Phase, Backlog: -1, Lost: last.LossSoFar}
+		notify, create, age := -1.0, -1.0, -1.0
+		for _, s := range group {
+			row.Creates, row.Dropped, row.Refunds = row.Creates+s.Creates, row.Dropped+s.Dropped, row.Refunds+s.Refunds
+			row.Backlog, row.Open = max(row.Backlog, s.Backlog), max(row.Open, s.Open)
+			notify, create = max(notify, s.NotifyP99MS), max(create, s.CreateP99MS)
+			if s.Backlog >= 0 {
+				age = max(age, s.BacklogAge)
+			}
+		}
+		row.NotifyP99, row.CreateP99, row.Age = span(ns(notify, 1e6)), span(ns(create, 1e6)), span(ns(age, 1e9))
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// ns turns a figure in units of so many nanoseconds into nanoseconds; below zero is unknown, -1.
+func ns(v, unit float64) int64 {
+	if v < 0 {
+		return -1
+	}
+	return int64(math.Round(v * unit))
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// shortNumber labels a tick: "0.5", "200", "13k".
+func shortNumber(v float64) string {
+	if v >= 10_000 && math.Mod(v, 1000) == 0 {
+		return thousands(uint64(v/1000)) + "k"
+	}
+	return strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64)
+}
+
+// shortSpan labels a tick of ns nanoseconds: "0.1 ms", "5 s", "2 min".
+func shortSpan(ns float64) string {
+	switch {
+	case ns == 0:
+		return "0"
+	case ns < 1e4:
+		return shortNumber(ns/1e3) + " µs"
+	case ns < 1e9:
+		return shortNumber(ns/1e6) + " ms"
+	case ns < 120e9:
+		return shortNumber(ns/1e9) + " s"
+	default:
+		return shortNumber(math.Round(ns/6e9)/10) + " min"
+	}
+}
