@@ -160,6 +160,7 @@ func (r *reader) faultParams(f *Fault) func(k, v *yaml.Node, path string) bool {
 		if !ok {
 			return true
 		}
+		r.places[path] = k // an unknown parameter is a matter of its name
 		if f.Params == nil {
 			f.Params = map[string]string{}
 		}
