@@ -1,0 +1,180 @@
+package simulator
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lunchrush/lunchrush/simulator/paysign"
+)
+
+// The channels' names on the wire.
+const (
+	wechatName = "wechat"
+	alipayName = "alipay"
+)
+
+// rotated is the share of WeChat notifies that is signed in public key mode, the rest by the platform certificate: a
+// merchant in the middle of the rotation gets both. A step of paysign.RotationSteps.
+const rotated = 0.5
+
+// channels are WeChat Pay and Alipay: their merchant interface and their notifications. Both are served under one
+// listener, each with its own book.
+type channels struct {
+	st     *stage
+	server *loopbackServer
+	signer *paysign.Presigner
+	wechat *channel
+	alipay *channel
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+}
+
+var _ paymentChannels = (*channels)(nil)
+
+// A channel is one of the two.
+type channel struct {
+	name     string
+	st       *stage
+	owner    *channels
+	signer   paysign.Signer
+	key      []byte // of the service's calls
+	steps    ladder
+	timeout  time.Duration // for the answer to a notification
+	gate     string        // where notifications go; set once by begin
+	day      string        // of the run's start, within the numbers that the channel gives out
+	settings func(*ServiceSettings)
+
+	mu    sync.Mutex // guards what follows; held while the book is written, so the book's order is the truth's
+	bills map[string]*bill
+	last  *bill // the newest that nobody has paid: what probes pretend to be about
+	count int   // numbers given out
+	fen   int64 // taken and not given back
+}
+
+func newChannels(st *stage) (paymentChannels, error) {
+	wechat, alipay, err := paysign.Generate()
+	if err != nil {
+		return nil, err
+	}
+	wechat.Rotate(rotated)
+	return openChannels(st, wechat, alipay)
+}
+
+func openChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) (*channels, error) {
+	cs := &channels{st: st}
+	w, a := wechat.Material(), alipay.Material()
+	cs.wechat = cs.newChannel(wechatName, wechat, []byte(w.APIv3Key))
+	cs.alipay = cs.newChannel(alipayName, alipay, []byte(a.APIKey))
+	cs.wechat.settings = func(s *ServiceSettings) {
+		s.WeChatAPIKey = hex.EncodeToString([]byte(w.APIv3Key))
+		s.WeChatAppID, s.WeChatMchID, s.WeChatV3Key = w.AppID, w.MchID, w.APIv3Key
+		s.WeChatSerial, s.WeChatCertificate = w.Serial, w.CertificatePEM
+		s.WeChatPublicKeyID, s.WeChatPublicKey = w.PublicKeyID, w.PublicKeyPEM
+	}
+	cs.alipay.settings = func(s *ServiceSettings) {
+		s.AlipayAPIKey = hex.EncodeToString([]byte(a.APIKey))
+		s.AlipayAppID, s.AlipaySellerID, s.AlipayPublicKey = a.AppID, a.SellerID, a.PublicKey
+	}
+	server, err := newLoopbackServer(cs.routes())
+	if err != nil {
+		return nil, fmt.Errorf("opening the payment channels: %w", err)
+	}
+	cs.server = server
+	cs.signer = paysign.NewPresigner(context.Background(), 0, 0)
+	return cs, nil
+}
+
+func (cs *channels) newChannel(name string, signer paysign.Signer, key []byte) *channel {
+	notify := cs.st.scenario.Payments.Notify
+	c := &channel{
+		name: name, st: cs.st, owner: cs, signer: signer, key: key,
+		steps: ladderOf(notify.Ladder, name), timeout: notify.Timeout,
+		day:   cs.st.wall(0).Format("20060102"),
+		bills: make(map[string]*bill),
+	}
+	if c.timeout <= 0 {
+		c.timeout = notifyTimeout
+	}
+	return c
+}
+
+// named is the channel of that name, nil for a name that nobody has.
+func (cs *channels) named(name string) *channel {
+	switch name {
+	case wechatName:
+		return cs.wechat
+	case alipayName:
+		return cs.alipay
+	}
+	return nil
+}
+
+func (cs *channels) settle(s *ServiceSettings) {
+	s.WeChatURL, s.AlipayURL = cs.server.url+"/"+wechatName, cs.server.url+"/"+alipayName
+	cs.wechat.settings(s)
+	cs.alipay.settings(s)
+}
+
+func (cs *channels) begin(gateURL string) {
+	base := strings.TrimRight(gateURL, "/") + "/notify/"
+	cs.wechat.gate, cs.alipay.gate = base+wechatName, base+alipayName
+}
+
+func (cs *channels) presign(order, channel string, at time.Duration) {
+	if c := cs.named(channel); c != nil {
+		c.presign(order, at)
+	}
+}
+
+func (cs *channels) pay(order, channel string) (fen int64, err error) {
+	c := cs.named(channel)
+	if c == nil {
+		return 0, fmt.Errorf("%w: there is no channel %q", errUnknownOrder, channel)
+	}
+	return c.pay(order)
+}
+
+// Close drops the ladder steps that have not come due. No book entry is made after it.
+func (cs *channels) Close() error {
+	cs.mu.Lock()
+	cs.closed = true
+	cs.mu.Unlock()
+	err := cs.server.Close()
+	cs.signer.Close()
+	return err
+}
+
+func (cs *channels) over() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.closed
+}
+
+// Settlement is what the two channels' books say about money.
+type settlement struct {
+	payments, refunds   int
+	paidFen, refundsFen int64
+}
+
+// settled sums both channels' books up.
+func (cs *channels) settled() settlement {
+	var sum settlement
+	for _, c := range []*channel{cs.wechat, cs.alipay} {
+		c.mu.Lock()
+		for _, b := range c.bills {
+			if b.paid {
+				sum.payments++
+				sum.paidFen += b.fen
+			}
+			sum.refunds += len(b.refunds)
+			sum.refundsFen += b.refunded
+		}
+		c.mu.Unlock()
+	}
+	return sum
+}

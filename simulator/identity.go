@@ -1,0 +1,70 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// openidLength is that of WeChat's openids.
+const openidLength = 28
+
+// openid is the buyer of an order as both channels call him. It holds the order's key, so that the identity upstream
+// knows whose look-up it is answering.
+func openid(key string) string {
+	const prefix = "oLR"
+	return prefix + strings.Repeat("_", max(0, openidLength-len(prefix)-len(key))) + key
+}
+
+// openidKey is the order key within an openid, "" when there is none.
+func openidKey(id string) string {
+	key, ok := strings.CutPrefix(id, "oLR")
+	if !ok {
+		return ""
+	}
+	return strings.TrimLeft(key, "_")
+}
+
+// identity is the upstream that knows a buyer across channels. It answers everyone, each as late as the plan says.
+type identity struct {
+	st     *stage
+	server *loopbackServer
+}
+
+var _ identityUpstream = (*identity)(nil)
+
+func newIdentity(st *stage) (identityUpstream, error) {
+	id := &identity{st: st}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /unionid", id.unionid)
+	server, err := newLoopbackServer(mux)
+	if err != nil {
+		return nil, fmt.Errorf("opening the identity upstream: %w", err)
+	}
+	id.server = server
+	return id, nil
+}
+
+func (id *identity) settle(s *ServiceSettings) { s.IdentityURL = id.server.url }
+
+func (id *identity) Close() error { return id.server.Close() }
+
+func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
+	who := r.URL.Query().Get("openid")
+	if who == "" {
+		refuse(w, http.StatusBadRequest, "PARAM_ERROR", "openid is missing")
+		return
+	}
+	key := openidKey(who)
+	var delay time.Duration
+	if o := id.st.orders.planned(key); o != nil {
+		delay = o.Unionid
+	} else {
+		key = who
+	}
+	if !id.server.pause(r, delay) {
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"unionid": "uLR" + key})
+}
