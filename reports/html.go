@@ -13,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 //go:embed templates/report.html.tmpl templates/report.css templates/report.js
@@ -21,8 +20,8 @@ var assets embed.FS
 
 var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{
 	"yuan":    yuan,
-	"span":    span,
-	"seconds": seconds,
+	"span":    func(ns int64) string { return unbroken(span(ns)) },
+	"seconds": func(ns int64) string { return unbroken(seconds(ns)) },
 	"count":   func(n int) string { return count(int64(n)) },
 	"count64": count,
 	"plural": func(n int, one, many string) string {
@@ -63,7 +62,8 @@ type page struct {
 	JS          template.JS
 	Policy      string
 	Bound       string
-	BadCount    int
+	BadCount    int // of all bad classes
+	LossCount   int // of those that cost money or goods
 	Figures     []figure
 	Wide        template.HTML
 	Narrow      template.HTML
@@ -136,6 +136,7 @@ func newPage(a *Analysis) (*page, error) {
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
 			fence(css), fence(js)),
 		BadCount:   badOrders(&a.Audit),
+		LossCount:  lostOrders(&a.Audit),
 		Figures:    figures(a),
 		Wide:       template.HTML(t.draw("timeline-wide", "timeline wide", 1080)),
 		Narrow:     template.HTML(t.draw("timeline-narrow", "timeline narrow", 400)),
@@ -150,8 +151,8 @@ func newPage(a *Analysis) (*page, error) {
 		Typed:      shellLine(a.Run.CommandLine),
 		Cut:        cutShort(a),
 	}
-	if !strings.Contains(a.Verdict.Headline, a.Audit.UpperBound) {
-		p.Bound = a.Audit.UpperBound
+	if a.Verdict.Outcome == Pass && !strings.Contains(a.Verdict.Headline, a.Audit.UpperBound) {
+		p.Bound = a.Audit.UpperBound // under a FAIL of another kind "0 lost" would read as a comfort
 	}
 	for _, l := range a.Latency {
 		if drawn := drawPercentiles(l); drawn != "" {
@@ -180,8 +181,9 @@ func figures(a *Analysis) []figure {
 	bad := badOrders(&a.Audit)
 	lost := figure{Name: "went wrong", Value: count(int64(bad)), Note: "of " + count(int64(a.Audit.Orders)) + " orders", Bad: bad > 0}
 	money := figure{Name: "money lost", Value: yuan(a.Verdict.LossFen), Note: "yuan, of " + yuan(a.Audit.PaidFen) + " paid", Bad: a.Verdict.LossFen != 0}
-	goods := figure{Name: "goods fell", Value: count(int64(a.Audit.Classes[OKDispensed] + a.Audit.Classes[Recovered])),
-		Note: fmt.Sprintf("for %s payments", count(int64(a.Audit.Payments)))}
+	right := a.Audit.Orders - bad
+	goods := figure{Name: "went right", Value: count(int64(right)), Note: fmt.Sprintf("%s got goods, %s their money back",
+		count(int64(a.Audit.Classes[OKDispensed]+a.Audit.Classes[Recovered])), count(int64(a.Audit.Classes[OKRefunded])))}
 
 	drop := figure{Name: "paid to goods p99", Value: span(a.Audit.PayToDrop.P99), Note: tooFew(a.Audit.PayToDrop, 99)}
 	if drop.Note == "" {
@@ -206,7 +208,7 @@ func figures(a *Analysis) []figure {
 		rows, age = max(rows, s.Backlog), max(age, s.BacklogAge)
 	}
 	if len(a.Timeline) > 0 && rows >= 0 {
-		backlog.Value, backlog.Note = count(int64(rows)), "rows; oldest waited "+span(ns(age, 1e9))
+		backlog.Value, backlog.Note = count(int64(rows)), "rows; oldest waited "+unbroken(span(ns(age, 1e9)))
 	}
 	held := 0
 	for _, c := range a.Certificate {
@@ -219,7 +221,11 @@ func figures(a *Analysis) []figure {
 	if load.Bad {
 		load.Note = "the load is not proven"
 	}
-	return append(out, backlog, load)
+	out = append(out, backlog, load)
+	for i := range out {
+		out[i].Value = unbroken(out[i].Value)
+	}
+	return out
 }
 
 // samplesFor says how many samples a percentile needs for a one-sided 95 % bound: the smallest n with q^n <= 5 %.
@@ -402,8 +408,11 @@ func (p *page) SinceRun() string {
 	if p.Verdict.Since < 0 || p.Verdict.Outcome == Pass {
 		return ""
 	}
-	return seconds(int64(p.Verdict.Since / time.Nanosecond))
+	return unbroken(seconds(int64(p.Verdict.Since)))
 }
+
+// unbroken keeps a figure and its unit on one line.
+func unbroken(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
 
 // SinceClock is the same on the scenario's clock.
 func (p *page) SinceClock() string {

@@ -24,6 +24,11 @@ var meanings = []meaning{
 	{Recovered, false, "Paid, missed at first, and made good by the remedy job."},
 }
 
+// lostOrders counts the orders of the classes that cost someone money or goods.
+func lostOrders(a *Audit) int {
+	return badOrders(a) - a.Classes[Stuck] - a.Classes[Indeterminate]
+}
+
 // badOrders counts the orders of the bad classes.
 func badOrders(a *Audit) int {
 	n := 0

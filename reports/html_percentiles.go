@@ -44,7 +44,7 @@ func drawPercentiles(l Latency) string {
 		q := 100 - 100*math.Pow(10, -v)
 		return fmt.Sprintf("%.*f%%", max(0, int(v)-2), q)
 	})
-	x := left + textWidth(l.Kind) + 14
+	x := left + textWidth(l.Kind)*1.1 + 10
 	for _, key := range []struct{ class, name string }{{"line response", "response (from due)"}, {"line service", "service (from send)"}} {
 		d.Line(key.class, x, top-9.5, x+16, top-9.5)
 		d.Text("key", svg.Start, x+20, top-6, key.name)

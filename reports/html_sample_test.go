@@ -11,7 +11,7 @@ import (
 
 // The runs that the tests draw: made up, but shaped like real ones and always the same.
 
-func quantiles(n int64, p50, p99 time.Duration) Quantiles {
+func sampleQuantiles(n int64, p50, p99 time.Duration) Quantiles {
 	q := Quantiles{N: n, P50: int64(p50), P90: int64(p50 + (p99-p50)/3), P99: int64(p99), P999: int64(p99 * 2), Max: int64(p99*2 + time.Millisecond)}
 	if n < 2995 {
 		q.P999 = -1
@@ -25,16 +25,16 @@ func quantiles(n int64, p50, p99 time.Duration) Quantiles {
 	return q
 }
 
-func curve(p50, p99 time.Duration) []CurveStep {
+func sampleCurve(n int64, p50, p99 time.Duration) []CurveStep {
 	var steps []CurveStep
 	slope := math.Log(float64(p99)/float64(p50)) / (2 - 0.301)
-	for nines := 0.0; nines < 3.2; nines += 0.02 {
+	for nines := 0.0; nines < math.Log10(float64(n)); nines += 0.02 {
 		steps = append(steps, CurveStep{1 - math.Pow(10, -nines), int64(float64(p50) * math.Exp(slope*(nines-0.301)))})
 	}
 	return append(steps, CurveStep{1, steps[len(steps)-1].NS + 1e5})
 }
 
-func latencies(orders int64, slow time.Duration) []Latency {
+func sampleLatencies(orders int64, slow time.Duration) []Latency {
 	var out []Latency
 	for _, k := range []struct {
 		kind     string
@@ -47,8 +47,8 @@ func latencies(orders int64, slow time.Duration) []Latency {
 		{"heartbeat", orders * 8, 900 * time.Microsecond, 5 * time.Millisecond},
 		{"probe", 12, time.Millisecond, 2 * time.Millisecond},
 	} {
-		out = append(out, Latency{Kind: k.kind, Response: quantiles(k.n, k.p50, k.p99), Service: quantiles(k.n, k.p50-200*time.Microsecond, k.p99*2/3),
-			Lateness: quantiles(k.n, 60*time.Microsecond, 900*time.Microsecond), Curve: curve(k.p50, k.p99), Served: curve(k.p50-200*time.Microsecond, k.p99*2/3)})
+		out = append(out, Latency{Kind: k.kind, Response: sampleQuantiles(k.n, k.p50, k.p99), Service: sampleQuantiles(k.n, k.p50-200*time.Microsecond, k.p99*2/3),
+			Lateness: sampleQuantiles(k.n, 60*time.Microsecond, 900*time.Microsecond), Curve: sampleCurve(k.n, k.p50, k.p99), Served: sampleCurve(k.n, k.p50-200*time.Microsecond, k.p99*2/3)})
 	}
 	return out
 }
@@ -159,9 +159,9 @@ func passed() *Analysis {
 		Audit: Audit{
 			Orders: 412, Classes: map[Class]int{OKDispensed: 391, OKRefunded: 7, OKUnpaid: 14}, PaidFen: 139300, DispensedFen: 136850, RefundedFen: 2450,
 			Payments: 398, Notifies: 420, Probes: 12, UpperBound: "0 lost of 412: at most 0.73% with 95% confidence", Queue: QueueFacts{Rows: 398},
-			PayToDrop: quantiles(391, 2100*time.Millisecond, 4100*time.Millisecond),
+			PayToDrop: sampleQuantiles(391, 2100*time.Millisecond, 4100*time.Millisecond),
 		},
-		Latency: latencies(412, 0),
+		Latency: sampleLatencies(412, 0),
 	}
 	a.Timeline, a.Demand = played(&m, false)
 	return a
@@ -198,9 +198,9 @@ func failed() *Analysis {
 			Orders: 412, Classes: map[Class]int{OKDispensed: 326, OKRefunded: 12, OKUnpaid: 14, DispensedAndRefunded: 60},
 			PaidFen: 139300, DispensedFen: 135100, RefundedFen: 25200, LossFen: 21000, Payments: 398, Notifies: 420, Probes: 12,
 			UpperBound: "60 wrong of 412: 14.6%", Queue: QueueFacts{Rows: 398, Waiting: 9, LaterThan60: 77},
-			PayToDrop: quantiles(391, 31*time.Second, 98200*time.Millisecond),
+			PayToDrop: sampleQuantiles(391, 31*time.Second, 98200*time.Millisecond),
 		},
-		Latency:  latencies(412, 4*time.Second),
+		Latency:  sampleLatencies(412, 4*time.Second),
 		Warnings: []string{"The drain was not complete by its deadline: 9 pay_queue rows were still waiting.", "The ramp is steep for the service: it is itself a disturbance that the real day did not have."},
 	}
 	for i := range 60 {

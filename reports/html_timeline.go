@@ -34,9 +34,14 @@ type panel struct {
 	name   string
 	height float64
 	log    bool
-	floor  float64 // the axis reaches at least to here
+	steps  []float64 // of the ticks where 1, 2, 5 are not round: seconds
+	floor  float64   // the axis reaches at least to here
 	label  svg.Label
 	series []series
+
+	keys    []svg.Point // where each series' key stands: X, and Y as its row
+	keyRows int
+	head    float64 // room above the box for the panel's name and the keys
 }
 
 func newTimeline(a *Analysis) *timeline {
@@ -136,15 +141,15 @@ func (t *timeline) panels() []panel {
 	panels := []panel{load, {
 		name: "response", height: 130, log: true, label: ms, series: []series{
 			{name: "notify p50", class: "line notify low", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP50MS })},
-			{name: "p99", class: "line notify", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP99MS })},
+			{name: "notify p99", class: "line notify", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP99MS })},
 			{name: "create p50", class: "line create low", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP50MS })},
-			{name: "p99", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP99MS })},
+			{name: "create p99", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP99MS })},
 		}}, {
 		name: "backlog", height: 80, floor: 5, label: plain, series: []series{
 			{name: "pay_queue rows waiting", class: "line backlog", area: "fill backlog",
 				points: t.values(func(s *runlog.Sample) float64 { return float64(s.Backlog) })},
 		}}, {
-		name: "oldest", height: 60, floor: 1, label: age, series: []series{
+		name: "oldest", height: 60, floor: 1, steps: secondSteps(1), label: age, series: []series{
 			{name: "age of the oldest row", class: "line backlog", area: "fill backlog",
 				points: t.values(func(s *runlog.Sample) float64 {
 					if s.Backlog < 0 {
@@ -153,12 +158,12 @@ func (t *timeline) panels() []panel {
 					return s.BacklogAge
 				})},
 		}}, {
-		name: "paid, open", height: 60, floor: 5, label: plain, series: []series{
-			{name: "orders paid, neither goods nor money yet", class: "line offered", points: t.values(func(s *runlog.Sample) float64 { return float64(s.Open) })},
+		name: "paid orders open", height: 60, floor: 5, label: plain, series: []series{
+			{name: "neither goods nor money back yet", class: "line offered", points: t.values(func(s *runlog.Sample) float64 { return float64(s.Open) })},
 		}}}
 	if any(loss) {
-		panels = append(panels, panel{name: "lost", height: 60, floor: 5, label: plain, series: []series{
-			{name: "orders that the books prove lost so far", class: "line bad", area: "fill bad",
+		panels = append(panels, panel{name: "orders lost", height: 60, floor: 5, label: plain, series: []series{
+			{name: "proven by the books so far", class: "line bad", area: "fill bad",
 				points: t.values(func(s *runlog.Sample) float64 { return float64(s.LossSoFar) })},
 		}})
 	}
@@ -174,7 +179,7 @@ func (t *timeline) draw(id, class string, width float64) string {
 	if len(t.samples) == 0 {
 		return ""
 	}
-	const left, right, stripHeight, between = 46.0, 10.0, 15.0, 30.0
+	const left, right, stripHeight, keyHeight = 58.0, 10.0, 15.0, 14.0
 	d := &svg.Drawing{Width: width}
 	x := svg.Scale{Min: t.from, Max: t.to, From: left, To: width - right}
 	panels := t.panels()
@@ -183,27 +188,32 @@ func (t *timeline) draw(id, class string, width float64) string {
 	y := 2.0
 	top := y + float64(len(strips))*stripHeight
 	bottom := top
-	for _, p := range panels {
-		bottom += between + p.height
+	for i := range panels {
+		panels[i].placeKeys(left, width)
+		panels[i].head = 16 + keyHeight*float64(panels[i].keyRows)
+		bottom += panels[i].head + panels[i].height
 	}
-	whole := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: y}}
 
-	clockTicks, runTicks := t.clockTicks(x, int(width/90)), x.TicksOf(int(width/70), secondSteps())
+	clockTicks, runTicks := t.clockTicks(x, int(width/90)), x.TicksOf(int(width/70), secondSteps(1e9))
 	for i, s := range strips {
 		at := y + float64(i)*stripHeight
 		if s.shade != "" {
-			svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + between}}.Band(s.shade, s.from, s.to)
+			svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}.Band(s.shade, s.from, s.to)
 		}
-		d.Rect(s.class, x.At(s.from), at+1, x.At(s.to)-x.At(s.from), stripHeight-3)
+		d.Rect(s.class, x.At(s.from), at+1, max(x.At(s.to)-x.At(s.from), 2), stripHeight-3)
 		t.nameStrip(d, x, s, at+stripHeight-5, width)
 	}
 	at := top
 	for _, p := range panels {
-		box := svg.Plot{Drawing: d, X: x, Y: p.scale(at+between+p.height, at+between)}
+		box := svg.Plot{Drawing: d, X: x, Y: p.scale(at+p.head+p.height, at+p.head)}
 		box.XRules(clockTicks)
-		ticks := int(p.height / 28)
-		box.YAxis(p.name, box.Y.Ticks(ticks), p.label)
-		p.keys(d, left, at+between-6, width)
+		box.YAxis("", p.ticks(box.Y), p.label)
+		d.Text("name", svg.Start, left, at+22, p.name)
+		for i, s := range p.series {
+			key := p.keys[i]
+			d.Line(s.class, key.X, at+18.5+key.Y*keyHeight, key.X+16, at+18.5+key.Y*keyHeight)
+			d.Text("key", svg.Start, key.X+20, at+22+key.Y*keyHeight, s.name)
+		}
 		for _, s := range p.series {
 			points := svg.Thin(s.points, int(width-left-right))
 			if s.area != "" {
@@ -212,23 +222,23 @@ func (t *timeline) draw(id, class string, width float64) string {
 			box.Curve(s.class, points)
 		}
 		box.Level("axis", box.Y.Min)
-		at += between + p.height
-	}
-	if since := t.a.Verdict.Since; since >= 0 && t.a.Verdict.Outcome != Pass && float64(since) >= t.from && float64(since) <= t.to {
-		whole.Mark("since", float64(since))
+		if t.since() {
+			box.Mark("since", float64(t.a.Verdict.Since))
+		}
+		at += p.head + p.height
 	}
 	foot := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom}}
 	line := 14.0
 	if len(clockTicks) > 0 {
-		d.Text("name", svg.End, left-8, bottom+line, "clock")
+		d.Text("name", svg.Start, 0, bottom+line, "clock")
 		foot.XAxis(line, clockTicks, func(v float64) string {
 			day := t.clock.day(int64(math.Round(v)))
 			return timeOfDay(day, int64(day.Round(time.Second)/time.Second)%60 != 0)
 		})
 		line += 14
 	}
-	d.Text("name", svg.End, left-8, bottom+line, "run")
-	foot.XAxis(line, runTicks, func(v float64) string { return shortNumber(v/1e9) + " s" })
+	d.Text("name", svg.Start, 0, bottom+line, "run")
+	foot.XAxis(line, runTicks, shortSpan)
 	d.Height = bottom + line + 6
 	return d.Markup(id, class, "The run over time", t.summary(),
 		svg.Attribute{Name: "data-left", Value: number(left)}, svg.Attribute{Name: "data-right", Value: number(width - right)},
@@ -252,24 +262,40 @@ func (p panel) scale(foot, top float64) svg.Scale {
 		return s.Up(1)
 	}
 	s.Min = 0
-	return s.Up(max(int(p.height/28), 2))
+	if p.steps != nil {
+		return s.UpOf(p.room(), p.steps)
+	}
+	return s.Up(p.room())
 }
 
-// keys names the panel's series beside the panel's own name, each with a piece of its line.
-func (p panel) keys(d *svg.Drawing, left, y, width float64) {
-	x := left + textWidth(p.name) + 14
-	for _, s := range p.series {
-		if x+20+textWidth(s.name) > width {
-			return
-		}
-		d.Line(s.class, x, y-3.5, x+16, y-3.5)
-		d.Text("key", svg.Start, x+20, y, s.name)
-		x += 20 + textWidth(s.name) + 12
+func (p panel) ticks(s svg.Scale) []float64 {
+	if p.steps != nil {
+		return s.TicksOf(p.room(), p.steps)
 	}
+	return s.Ticks(p.room())
+}
+
+// room is how many ticks the panel is high enough for.
+func (p panel) room() int { return max(int(p.height/25), 2) }
+
+// placeKeys finds room for the series' names beside the panel's own name, in as many rows as they need.
+func (p *panel) placeKeys(left, width float64) {
+	x, row := left+textWidth(p.name)*1.1+10, 0
+	p.keys = p.keys[:0]
+	for _, s := range p.series {
+		needs := 20 + textWidth(s.name)
+		if x+needs > width && x > left {
+			x, row = left, row+1
+		}
+		p.keys = append(p.keys, svg.Point{X: x, Y: float64(row)})
+		x += needs + 12
+	}
+	p.keyRows = row + 1
 }
 
 // textWidth is about how wide s is at the charts' 11 units; the drawing cannot ask the browser.
-func textWidth(s string) float64 { return float64(len([]rune(s))) * 5.7 }
+// It reckons with a wide face: too much room is no harm, and letters over letters cannot be read.
+func textWidth(s string) float64 { return float64(len([]rune(s))) * 6.3 }
 
 // A strip is a bar above the panels that says what was going on: a phase, a fault, the first bad moment.
 type strip struct {
@@ -296,18 +322,23 @@ func (t *timeline) strips() []strip {
 			strips = append(strips, strip{name: f.On + ": " + f.What, class: "strip fault", shade: "shade fault", from: from, to: to})
 		}
 	}
-	v := t.a.Verdict
-	if v.Since >= 0 && v.Outcome != Pass && float64(v.Since) >= t.from && float64(v.Since) <= t.to {
+	if v := t.a.Verdict; t.since() {
 		strips = append(strips, strip{name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
 			from: float64(v.Since), to: float64(v.Since)})
 	}
 	return strips
 }
 
+// since reports whether the picture shows a first bad moment.
+func (t *timeline) since() bool {
+	v := t.a.Verdict
+	return v.Since >= 0 && v.Outcome != Pass && float64(v.Since) >= t.from && float64(v.Since) <= t.to
+}
+
 // nameStrip writes the strip's name where there is room: right of its bar's start, or left of it near the right edge.
 func (t *timeline) nameStrip(d *svg.Drawing, x svg.Scale, s strip, y, width float64) {
 	name := []rune(s.name)
-	if room := int(width / 5.7 * 0.8); len(name) > room {
+	if room := int(width / 6.3 * 0.8); len(name) > room {
 		name = append(name[:room-1], '…')
 	}
 	from := x.At(s.from)
@@ -333,10 +364,11 @@ func (t *timeline) clockTicks(x svg.Scale, n int) []float64 {
 	return ticks
 }
 
-func secondSteps() []float64 {
+// secondSteps are round numbers of seconds, of so many units each.
+func secondSteps(unit float64) []float64 {
 	steps := []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 4 * 3600}
 	for i := range steps {
-		steps[i] *= 1e9
+		steps[i] *= unit
 	}
 	return steps
 }

@@ -9,14 +9,17 @@ type Plot struct {
 // Label is the text of a tick.
 type Label func(v float64) string
 
-// YAxis draws a rule across the box at each tick with its label to the left, and name above the box.
+// YAxis draws a rule across the box at each tick with its label to the left, and name, if any, above the
+// box.
 func (p Plot) YAxis(name string, ticks []float64, label Label) {
 	for _, v := range ticks {
 		y := p.Y.At(v)
 		p.Line("grid", p.X.From, y, p.X.To, y)
 		p.Text("tick", End, p.X.From-5, y+3.5, label(v))
 	}
-	p.Text("name", Start, p.X.From, p.Y.To-6, name)
+	if name != "" {
+		p.Text("name", Start, p.X.From, p.Y.To-6, name)
+	}
 }
 
 // XRules draws a rule from foot to top at each tick.

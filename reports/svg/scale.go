@@ -46,14 +46,17 @@ func (s Scale) TicksOf(n int, steps []float64) []float64 {
 	if s.Max <= s.Min || len(steps) == 0 {
 		return []float64{s.Min}
 	}
-	step := steps[len(steps)-1]
-	for _, candidate := range steps {
-		if (s.Max-s.Min)/candidate <= float64(n) {
-			step = candidate
-			break
-		}
+	return multiples(s.Min, s.Max, stepOf(s.Max-s.Min, n, steps))
+}
+
+// UpOf is the scale with Max raised to the next multiple of the step that TicksOf(n, steps) takes.
+func (s Scale) UpOf(n int, steps []float64) Scale {
+	if s.Max <= s.Min {
+		s.Max = s.Min + 1
 	}
-	return multiples(s.Min, s.Max, step)
+	step := stepOf(s.Max-s.Min, n, steps)
+	s.Max = math.Ceil(s.Max/step-1e-9) * step
+	return s
 }
 
 // Up is the scale with Max raised to the next round value, so that its highest tick stands at the top.
@@ -109,10 +112,19 @@ func roundStep(raw float64) float64 {
 	return 10 * power
 }
 
+func stepOf(length float64, n int, steps []float64) float64 {
+	for _, step := range steps {
+		if length/step <= float64(n)*(1+1e-9) {
+			return step
+		}
+	}
+	return steps[len(steps)-1]
+}
+
 func multiples(from, to, step float64) []float64 {
 	var ticks []float64
 	for k := math.Ceil(from/step - 1e-9); k*step <= to+step*1e-9; k++ {
-		ticks = append(ticks, k*step)
+		ticks = append(ticks, k*step+0) // +0: a tick is never "-0"
 	}
 	return ticks
 }
