@@ -64,7 +64,7 @@ type page struct {
 	Bound       string
 	BadCount    int // of all bad classes
 	LossCount   int // of those that cost money or goods
-	Figures     []figure
+	Figures     []keyFigure
 	Wide        template.HTML
 	Narrow      template.HTML
 	Readout     readout
@@ -82,8 +82,8 @@ type page struct {
 	Cut         string
 }
 
-// A figure is one number of the first screen.
-type figure struct {
+// A keyFigure is one number of the first screen.
+type keyFigure struct {
 	Name, Value, Note string
 	Bad               bool
 }
@@ -137,7 +137,7 @@ func newPage(a *Analysis) (*page, error) {
 			fence(css), fence(js)),
 		BadCount:   badOrders(&a.Audit),
 		LossCount:  lostOrders(&a.Audit),
-		Figures:    figures(a),
+		Figures:    keyFigures(a),
 		Wide:       template.HTML(t.draw("timeline-wide", "timeline wide", 1080)),
 		Narrow:     template.HTML(t.draw("timeline-narrow", "timeline narrow", 400)),
 		Readout:    t.readout(),
@@ -177,24 +177,24 @@ func fence(content []byte) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func figures(a *Analysis) []figure {
+func keyFigures(a *Analysis) []keyFigure {
 	bad := badOrders(&a.Audit)
-	lost := figure{Name: "went wrong", Value: count(int64(bad)), Note: "of " + count(int64(a.Audit.Orders)) + " orders", Bad: bad > 0}
-	money := figure{Name: "money lost", Value: yuan(a.Verdict.LossFen), Note: "yuan, of " + yuan(a.Audit.PaidFen) + " paid", Bad: a.Verdict.LossFen != 0}
+	lost := keyFigure{Name: "went wrong", Value: count(int64(bad)), Note: "of " + count(int64(a.Audit.Orders)) + " orders", Bad: bad > 0}
+	money := keyFigure{Name: "money lost", Value: yuan(a.Verdict.LossFen), Note: "yuan, of " + yuan(a.Audit.PaidFen) + " paid", Bad: a.Verdict.LossFen != 0}
 	right := a.Audit.Orders - bad
-	goods := figure{Name: "went right", Value: count(int64(right)), Note: fmt.Sprintf("%s got goods, %s their money back",
+	goods := keyFigure{Name: "went right", Value: count(int64(right)), Note: fmt.Sprintf("%s got goods, %s their money back",
 		count(int64(a.Audit.Classes[OKDispensed]+a.Audit.Classes[Recovered])), count(int64(a.Audit.Classes[OKRefunded])))}
 
-	drop := figure{Name: "paid to goods p99", Value: span(a.Audit.PayToDrop.P99), Note: tooFew(a.Audit.PayToDrop, 99)}
+	drop := keyFigure{Name: "paid to goods p99", Value: span(a.Audit.PayToDrop.P99), Note: whyNone(a.Audit.PayToDrop, 99)}
 	if drop.Note == "" {
 		drop.Note = "median " + span(a.Audit.PayToDrop.P50)
 	}
-	out := []figure{lost, money, goods, drop}
+	out := []keyFigure{lost, money, goods, drop}
 	for _, kind := range []string{"notify", "create"} {
-		f := figure{Name: kind + " p99", Value: "-", Note: "not in the books"}
+		f := keyFigure{Name: kind + " p99", Value: "-", Note: "not in the books"}
 		for _, l := range a.Latency {
 			if l.Kind == kind {
-				f.Value, f.Note = span(l.Response.P99), tooFew(l.Response, 99)
+				f.Value, f.Note = span(l.Response.P99), whyNone(l.Response, 99)
 				if f.Note == "" {
 					f.Note = "median " + span(l.Response.P50)
 				}
@@ -202,7 +202,7 @@ func figures(a *Analysis) []figure {
 		}
 		out = append(out, f)
 	}
-	backlog := figure{Name: "highest backlog", Value: "-", Note: "not in the books"}
+	backlog := keyFigure{Name: "highest backlog", Value: "-", Note: "not in the books"}
 	rows, age := -1, 0.0
 	for _, s := range a.Timeline {
 		rows, age = max(rows, s.Backlog), max(age, s.BacklogAge)
@@ -216,7 +216,7 @@ func figures(a *Analysis) []figure {
 			held++
 		}
 	}
-	load := figure{Name: "load certificate", Value: fmt.Sprintf("%d of %d", held, len(a.Certificate)), Note: "the load was what was planned",
+	load := keyFigure{Name: "load certificate", Value: fmt.Sprintf("%d of %d", held, len(a.Certificate)), Note: "the load was what was planned",
 		Bad: held < len(a.Certificate) || held == 0}
 	if load.Bad {
 		load.Note = "the load is not proven"
@@ -231,8 +231,8 @@ func figures(a *Analysis) []figure {
 // samplesFor says how many samples a percentile needs for a one-sided 95 % bound: the smallest n with q^n <= 5 %.
 var samplesFor = map[int]int64{50: 5, 90: 29, 99: 299, 999: 2995}
 
-// tooFew says why a percentile of q is not there; "" when it is.
-func tooFew(q Quantiles, percentile int) string {
+// whyNone says why a percentile of q is not there; "" when it is.
+func whyNone(q Quantiles, percentile int) string {
 	switch {
 	case q.at(percentile) >= 0 && q.N > 0:
 		return ""
@@ -250,7 +250,7 @@ type cell struct{ Cell, Why string }
 func (q Quantiles) Cells() []cell {
 	cells := make([]cell, 0, 4)
 	for _, p := range []int{50, 90, 99, 999} {
-		c := cell{Cell: "-", Why: tooFew(q, p)}
+		c := cell{Cell: "-", Why: whyNone(q, p)}
 		if c.Why == "" {
 			c.Cell = span(q.at(p))
 		}
