@@ -241,8 +241,8 @@ func (t *timeline) draw(id, class string, width float64) string {
 	foot.XAxis(line, runTicks, shortSpan)
 	d.Height = bottom + line + 6
 	return d.Markup(id, class, "The run over time", t.summary(),
-		svg.Attribute{Name: "data-left", Value: number(left)}, svg.Attribute{Name: "data-right", Value: number(width - right)},
-		svg.Attribute{Name: "data-foot", Value: number(bottom)}, svg.Attribute{Name: "tabindex", Value: "0"})
+		svg.Attribute{Name: "data-left", Value: plainNumber(left)}, svg.Attribute{Name: "data-right", Value: plainNumber(width - right)},
+		svg.Attribute{Name: "data-foot", Value: plainNumber(bottom)}, svg.Attribute{Name: "tabindex", Value: "0"})
 }
 
 func (p panel) scale(foot, top float64) svg.Scale {
@@ -404,16 +404,16 @@ func (t *timeline) readout() readout {
 	for i := 0; i < len(t.samples); i += every {
 		s := &t.samples[i]
 		r.Rows = append(r.Rows, []any{
-			short(float64(s.AtNS) / 1e9), t.clock.at(s.AtNS), s.Creates, s.Dropped, s.Refunds,
-			short(s.NotifyP50MS), short(s.NotifyP99MS), short(s.CreateP50MS), short(s.CreateP99MS),
-			short(float64(s.Backlog)), short(s.BacklogAge), s.Open, s.LossSoFar,
+			jsonNumber(float64(s.AtNS) / 1e9), t.clock.at(s.AtNS), s.Creates, s.Dropped, s.Refunds,
+			jsonNumber(s.NotifyP50MS), jsonNumber(s.NotifyP99MS), jsonNumber(s.CreateP50MS), jsonNumber(s.CreateP99MS),
+			jsonNumber(float64(s.Backlog)), jsonNumber(s.BacklogAge), s.Open, s.LossSoFar,
 		})
 	}
 	return r
 }
 
-// short keeps a figure short in JSON; what is unknown is null.
-func short(v float64) any {
+// jsonNumber keeps a figure short in JSON; what is unknown is null.
+func jsonNumber(v float64) any {
 	if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
 	}
@@ -461,7 +461,7 @@ func ns(v, unit float64) int64 {
 	return int64(math.Round(v * unit))
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func plainNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // shortNumber labels a tick: "0.5", "200", "13k".
 func shortNumber(v float64) string {
