@@ -28,6 +28,8 @@ var (
 	decimal  = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 	clockish = regexp.MustCompile(`^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$`)
 	dotted   = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$`)
+	timed    = regexp.MustCompile(`^-?` + durationPattern + `$`)
+	priced   = regexp.MustCompile(`^` + pricePattern + `$`)
 	compared = regexp.MustCompile(`^(==|!=|<=|>=|<|>)\s*(\S+)$`)
 )
 
@@ -36,8 +38,8 @@ func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case decimal.MatchString(text):
-		return 0, complain("did you mean "+text+"s?", "%s has no unit", text)
-	case err != nil:
+		return 0, complain("did you mean "+text+"s?", "%s has no unit", cut(text))
+	case err != nil || !timed.MatchString(text):
 		return 0, complain("a duration is like 300ms, 5s, 1m30s", "%s is not a duration", quote(text))
 	case d < 0:
 		return 0, complain("", "%s is negative", text)
@@ -99,8 +101,8 @@ func (t TimeOfDay) String() string {
 // ParseDelay reads a distribution of a duration: "300ms" is constant, "100ms..2s" uniform, "lognormal 180ms 0.4" has
 // that median and that sigma (of the logarithm, two decimals at most).
 func ParseDelay(text string) (Delay, error) {
-	if rest, ok := strings.CutPrefix(text, "lognormal"); ok {
-		return parseLognormal(text, strings.Fields(rest))
+	if words := strings.Fields(text); len(words) > 0 && words[0] == "lognormal" {
+		return parseLognormal(text, words[1:])
 	}
 	if from, to, ok := strings.Cut(text, ".."); ok {
 		a, err := parseDuration(from)
@@ -194,7 +196,7 @@ func ParseCondition(text string) (Condition, error) {
 		}
 		return c, nil
 	}
-	if d, err := time.ParseDuration(limit); err == nil {
+	if d, err := time.ParseDuration(limit); err == nil && timed.MatchString(limit) {
 		c.Limit, c.Unit = float64(d), "duration"
 		return c, nil
 	}
@@ -226,6 +228,9 @@ func (c Condition) Holds(got, limit float64) bool {
 
 // parsePrices reads "150..650" or "300": whole fen.
 func parsePrices(text string) ([2]int64, error) {
+	if !priced.MatchString(text) {
+		return [2]int64{}, complain("prices are whole fen: 300 or 150..650", "%s is not a price range", quote(text))
+	}
 	from, to, ranged := strings.Cut(text, "..")
 	if !ranged {
 		to = from
@@ -235,7 +240,7 @@ func parsePrices(text string) ([2]int64, error) {
 		fen, err := strconv.ParseInt(part, 10, 64)
 		switch {
 		case err != nil:
-			return prices, complain("prices are whole fen: 300 or 150..650", "%s is not a price range", quote(text))
+			return prices, complain("", "%s is no price", quote(part))
 		case fen < 1:
 			return prices, complain("", "%s fen is not a price", part)
 		case fen > priceMaxFen:

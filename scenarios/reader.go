@@ -46,7 +46,8 @@ func (r *reader) mapping(n *yaml.Node, path string, fields []field, extra func(k
 		r.report(n, path, "is "+kindOf(n), wants)
 		return
 	}
-	seen := map[string]int{}
+	seen := map[string]int{}      // field -> its line
+	misspelt := map[string]bool{} // fields that are not missing as well
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if k.Kind != yaml.ScalarNode || k.Anchor != "" || k.Style&yaml.TaggedStyle != 0 {
@@ -77,10 +78,11 @@ func (r *reader) mapping(n *yaml.Node, path string, fields []field, extra func(k
 			}
 		default:
 			r.report(k, at, "no such field", maybe(k.Value, names(fields)))
+			misspelt[nearest(k.Value, names(fields))] = true
 		}
 	}
 	for _, f := range fields {
-		if _, ok := seen[f.name]; f.required && !ok {
+		if _, ok := seen[f.name]; f.required && !ok && !misspelt[f.name] {
 			r.report(n, join(path, f.name), "is missing", "wants "+f.wants)
 		}
 	}

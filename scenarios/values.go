@@ -50,6 +50,11 @@ func scalarOf[T any](dst *T, wants string, schema object, parse func(string) (T,
 				r.complain(n, path, err)
 				return
 			}
+			if n.Tag != "!!str" && n.Tag != "!!int" {
+				// What reads like true, 1.5 or 2019-08-04 is something else to an editor that checks by the schema.
+				r.report(n, path, fmt.Sprintf("%s is not text", quote(text)), "put it in quotes")
+				return
+			}
 			*dst = v
 		},
 		text: func() string { return show(*dst) },
@@ -57,7 +62,8 @@ func scalarOf[T any](dst *T, wants string, schema object, parse func(string) (T,
 }
 
 const (
-	durationPattern = `([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`
+	pricePattern    = `[0-9]+(\.\.[0-9]+)?`
+	durationPattern = `([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+`
 	sharePattern    = `[0-9]+(\.[0-9]+)?%`
 	clockPattern    = `[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?`
 )
@@ -69,7 +75,7 @@ func timeOfDay(dst *TimeOfDay) value {
 }
 
 func delay(dst *Delay) value {
-	schema := pattern(`(` + durationPattern + `(\.\.` + durationPattern + `)?|lognormal +` + durationPattern + ` +[0-9]+(\.[0-9]{1,2})?)`)
+	schema := pattern(`(` + durationPattern + `(\.\.` + durationPattern + `)?|lognormal\s+` + durationPattern + `\s+[0-9]+(\.[0-9]+)?)`)
 	return scalarOf(dst, `a delay such as 300ms, 100ms..2s or "lognormal 180ms 0.4"`, schema, ParseDelay, Delay.String)
 }
 
@@ -93,7 +99,7 @@ func fraction(dst *float64) value {
 }
 
 func prices(dst *[2]int64) value {
-	schema := object{"oneOf": []any{object{"type": "integer", "minimum": 1}, pattern(`[0-9]+(\.\.[0-9]+)?`)}}
+	schema := object{"oneOf": []any{object{"type": "integer", "minimum": 1}, pattern(pricePattern)}}
 	show := func(p [2]int64) string {
 		if p[0] == p[1] {
 			return strconv.FormatInt(p[0], 10)
@@ -294,7 +300,7 @@ func conditions(dst *map[string]Condition) value {
 	return value{
 		wants: wants,
 		schema: object{"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
-			"additionalProperties": pattern(`(==|!=|<=|>=|<|>) *[^ ]+`)},
+			"additionalProperties": pattern(`\s*(==|!=|<=|>=|<|>)\s*\S+\s*`)},
 		text: func() string {
 			lines := map[string]string{}
 			for name, c := range *dst {
