@@ -91,8 +91,8 @@ func lunchRate(part float64) float64 {
 	}
 }
 
-// played makes the samples of a run; slow says whether the queue is handled by one worker.
-func played(m *runlog.Manifest, slow bool) (samples []runlog.Sample, demand []DemandPoint) {
+// sampledPlay makes the samples of a run; slow says whether the queue is handled by one worker.
+func sampledPlay(m *runlog.Manifest, slow bool) (samples []runlog.Sample, demand []DemandPoint) {
 	random := rand.New(rand.NewPCG(7, 7))
 	play := float64(m.PlayForNS)
 	for _, part := range []float64{0, 0.2, 0.25, 0.75, 0.8, 1} {
@@ -136,8 +136,8 @@ func played(m *runlog.Manifest, slow bool) (samples []runlog.Sample, demand []De
 	return samples, demand
 }
 
-// passed is a peak-lunch run in which everything held.
-func passed() *Analysis {
+// passedRun is a peak-lunch run in which everything held.
+func passedRun() *Analysis {
 	m := sampleManifest("hardened", 100*time.Second)
 	a := &Analysis{
 		Run:     m,
@@ -163,12 +163,12 @@ func passed() *Analysis {
 		},
 		Latency: sampleLatencies(412, 0),
 	}
-	a.Timeline, a.Demand = played(&m, false)
+	a.Timeline, a.Demand = sampledPlay(&m, false)
 	return a
 }
 
-// failed is the same plan played against the service as it was.
-func failed() *Analysis {
+// failedRun is the same plan played against the service as it was.
+func failedRun() *Analysis {
 	m := sampleManifest("as-was", 100*time.Second)
 	m.Scenario, m.ID = "callback-serial", "20261120-115600-callback-serial-as-was"
 	m.Title = "Payment callbacks handled by one thread"
@@ -182,7 +182,7 @@ func failed() *Analysis {
 			Likely: "callbacks waited in pay_queue for up to 98.2 s (132 rows at 12:20:00), longer than the refund deadline of 10 s: the refund timer fired on orders whose goods then fell",
 			Since:  37300 * time.Millisecond, SinceTime: "11:21:07", LossFen: 21000,
 		},
-		Certificate: passed().Certificate,
+		Certificate: passedRun().Certificate,
 		Invariants: []Check{
 			{Name: "no order lost", Want: "== 0", Got: "0", Status: "pass", Samples: 412},
 			{Name: "dispensed-and-refunded", Want: "== 0", Got: "60", Status: "fail", Samples: 412, Note: "first at 11:21:07"},
@@ -218,21 +218,21 @@ func failed() *Analysis {
 		}
 		a.Audit.Bad = append(a.Audit.Bad, b)
 	}
-	a.Timeline, a.Demand = played(&m, true)
+	a.Timeline, a.Demand = sampledPlay(&m, true)
 	return a
 }
 
-// doubtful is a run whose load was not what was planned.
-func doubtful() *Analysis {
-	a := passed()
+// doubtfulRun is a run whose load was not what was planned.
+func doubtfulRun() *Analysis {
+	a := passedRun()
 	a.Verdict = Verdict{Outcome: Inconclusive, ExitCode: 97, Headline: "the load was late: lateness p99 38ms, at most 5ms allowed", Likely: "the generator shared its 2 cores with other work", Since: -1}
 	a.Certificate[1] = Check{Name: "lateness.p99", Want: "<= 5ms", Got: "38ms", Status: "fail", Samples: 4145, Note: "the machine was too busy to send on time"}
 	a.Audit.UpperBound = ""
 	return a
 }
 
-// killed is what remains of a run whose process was killed before its drain.
-func killed() *Analysis {
+// killedRun is what remains of a run whose process was killed before its drain.
+func killedRun() *Analysis {
 	m := sampleManifest("hardened", 100*time.Second)
 	m.Ended, m.Finished, m.DrainedAtNS, m.Generator = "", time.Time{}, 0, runlog.GeneratorCost{}
 	a := &Analysis{
@@ -243,16 +243,16 @@ func killed() *Analysis {
 			Payments: 123, Notifies: 124, PayToDrop: Quantiles{P50: -1, P90: -1, P99: -1, P999: -1, Max: -1},
 			Bad: []BadOrder{{Class: Indeterminate, Key: "o000128", Why: "the answer to POST /v1/orders never came", AtNS: 40e9}}},
 	}
-	a.Timeline, a.Demand = played(&m, false)
+	a.Timeline, a.Demand = sampledPlay(&m, false)
 	a.Timeline = a.Timeline[:38]
 	return a
 }
 
-// halfHour is a failed run of 30 minutes with as many bad orders as an analysis lists.
-func halfHour() *Analysis {
-	a := failed()
+// halfHourRun is a failed run of 30 minutes with as many bad orders as an analysis lists.
+func halfHourRun() *Analysis {
+	a := failedRun()
 	a.Run.Speed, a.Run.PlayForNS = 5, int64(1770*time.Second)
-	a.Timeline, a.Demand = played(&a.Run, true)
+	a.Timeline, a.Demand = sampledPlay(&a.Run, true)
 	a.Audit.Orders, a.Audit.Classes[DispensedAndRefunded] = 7412, 1400
 	for len(a.Audit.Bad) < 1000 {
 		a.Audit.Bad = append(a.Audit.Bad, a.Audit.Bad[:60]...)

@@ -12,7 +12,7 @@ func TestDump(t *testing.T) {
 	if dir == "" {
 		t.Skip()
 	}
-	for name, a := range map[string]*Analysis{"passed": passed(), "failed": failed(), "doubtful": doubtful(), "killed": killed(), "halfhour": halfHour()} {
+	for name, a := range map[string]*Analysis{"passed": passedRun(), "failed": failedRun(), "doubtful": doubtfulRun(), "killed": killedRun(), "halfhour": halfHourRun()} {
 		var b bytes.Buffer
 		if err := HTML(&b, a); err != nil {
 			t.Fatal(err)
