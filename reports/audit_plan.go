@@ -1,0 +1,117 @@
+package reports
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// A planned is what the plan says of the run, beside what it says of each order.
+type planned struct {
+	sha256 string // of the uncompressed plan
+	orders int
+	demand []DemandPoint
+}
+
+// demandPoints is about how many points the planned demand is drawn with.
+const demandPoints = 180
+
+// readPlan goes through plan.jsonl.zst: it marks the audit's orders and counts the demand. It knows of the file's lines
+// only what it needs: the header's length_ns, and of an order its key, due_ns, buyer and device.
+func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
+	file, err := os.Open(f.Path(runlog.PlanFile))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	dec, err := zstd.NewReader(file, zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+
+	sum := sha256.New()
+	lines := bufio.NewScanner(io.TeeReader(dec, sum))
+	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
+	var line struct {
+		Length time.Duration `json:"length_ns"`
+		Key    string        `json:"key"`
+		Due    time.Duration `json:"due_ns"`
+		Buyer  string        `json:"buyer"`
+		Device string        `json:"device"`
+	}
+	p := &planned{}
+	var bins []int
+	var bin time.Duration
+	for n := 1; lines.Scan(); n++ {
+		line.Key, line.Buyer, line.Device = "", "", ""
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", runlog.PlanFile, n, err)
+		}
+		if n == 1 {
+			if line.Length <= 0 {
+				return nil, fmt.Errorf("%s: the plan has no length", runlog.PlanFile)
+			}
+			bin = max(time.Second, (line.Length / demandPoints).Round(time.Second))
+			bins = make([]int, min(line.Length/bin+1, 100*demandPoints))
+			continue
+		}
+		if line.Key == "" {
+			continue // a probe
+		}
+		p.orders++
+		if b := int(line.Due / bin); b >= 0 && b < len(bins) {
+			bins[b]++
+		}
+		a.mark(line.Key, line.Buyer, line.Device)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", runlog.PlanFile, err)
+	}
+	p.sha256 = hex.EncodeToString(sum.Sum(nil))
+	for i, n := range bins {
+		from := time.Duration(i) * bin
+		width := min(bin, line.Length-from)
+		if width < bin/2 {
+			break // a sliver at the end would only show noise
+		}
+		p.demand = append(p.demand, DemandPoint{
+			AtNS: a.run.PlayFromNS + int64(from+width/2),
+			Rate: float64(n) / width.Seconds(),
+		})
+	}
+	return p, nil
+}
+
+// mark notes what the plan meant an order to do.
+func (a *audit) mark(key, buyer, device string) {
+	k, ok := a.keys.find(key)
+	if !ok || a.ofKey[k] == 0 {
+		return
+	}
+	o := a.at(a.ofKey[k] - 1)
+	if (buyer == "pays" || buyer == "twice") && (device == "dispenses" || device == "lost-result") {
+		o.flags |= canDispense
+	}
+	if device == "offline" {
+		o.flags |= wentOffline
+	}
+}
+
+// planWarning says why there is no plan to compare with.
+func planWarning(err error) string {
+	if errors.Is(err, os.ErrNotExist) {
+		return "the folder holds no plan: planned demand and goodput are not known"
+	}
+	return "the plan cannot be read: " + err.Error()
+}

@@ -1,0 +1,185 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// The certificate's limits. Those of sends and lateness are the harness's documented ones; the processor's is ours.
+const (
+	sentShare     = 0.99
+	latenessLimit = 5 * time.Millisecond
+	latenessShare = 0.10
+	harnessShare  = 0.80 // of all cores: beyond it the harness competes with itself
+)
+
+// certificate says whether the load was what was planned and the books are what a judge needs. Any check that does not
+// pass makes the run inconclusive; it says nothing about the service.
+func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
+	run := a.run
+	checks := []Check{endedWhole(run, a.truncated)}
+	checks = append(checks, drained(a), bookWhole(a), planMatches(run, p, planErr))
+	checks = append(checks, offered(run)...)
+	checks = append(checks, lateness(e)...)
+	checks = append(checks, harnessCPU(run))
+	for _, f := range run.Faults {
+		checks = append(checks, faultFelt(a, f))
+	}
+	return checks
+}
+
+func endedWhole(run *runlog.Manifest, truncated bool) Check {
+	c := Check{Name: "the run ended whole", Want: "whole", Got: run.Ended, Samples: 1, Status: status(run.Ended == "whole")}
+	switch {
+	case run.Ended == "":
+		c.Got, c.Note = "killed", "run.json was never finished"
+	case run.Error != "":
+		c.Note = run.Error
+	}
+	if truncated {
+		c.Status = failed
+		c.Note = strings.TrimPrefix(c.Note+"; the books were not closed", "; ")
+	}
+	return c
+}
+
+func drained(a *audit) Check {
+	c := Check{Name: "the drain had its time", Want: "all orders closed, or the deadline reached", Samples: 1, Status: status(a.end.over)}
+	switch {
+	case a.run.DrainedAtNS > 0:
+		c.Got = "all closed after " + span(a.run.DrainedAtNS)
+	case a.end.over:
+		c.Got = "deadline reached at " + span(a.run.DeadlineNS)
+	default:
+		c.Got = "ended after " + span(a.last)
+	}
+	return c
+}
+
+func bookWhole(a *audit) Check {
+	c := Check{Name: "the service's book is whole", Want: "every order and the last line", Samples: a.served, Status: status(a.end.whole)}
+	switch {
+	case a.ended < 0 && a.served == 0:
+		c.Got = "none"
+	case a.ended < 0:
+		c.Got = count(int64(a.served)) + " orders, no last line"
+	default:
+		c.Got = fmt.Sprintf("%s orders of %s", count(int64(a.served)), count(int64(a.ended)))
+	}
+	return c
+}
+
+func planMatches(run *runlog.Manifest, p *planned, err error) Check {
+	c := Check{Name: "the plan is the one that was played", Want: short(run.PlanSHA256), Got: "-", Status: unknown}
+	switch {
+	case err != nil:
+		c.Note = planWarning(err)
+	case run.PlanSHA256 == "":
+		c.Note = "run.json has no plan_sha256"
+	default:
+		c.Got, c.Samples, c.Status = short(p.sha256), p.orders, status(p.sha256 == run.PlanSHA256)
+	}
+	return c
+}
+
+func short(sum string) string { return sum[:min(12, len(sum))] }
+
+// offered compares what fell due with what was sent, for each kind of send and, for creates, with the plan.
+func offered(run *runlog.Manifest) []Check {
+	var checks []Check
+	for _, kind := range kinds {
+		sent, due := run.Sent[kind], run.Sent[kind]+run.Unsent[kind]
+		if kind == "create" {
+			due = max(due, run.Planned[kind])
+		} else if due == 0 {
+			continue
+		}
+		c := Check{Name: kind + " sends: sent of offered", Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Got: "-", Samples: due, Status: unknown}
+		if due > 0 {
+			share := float64(sent) / float64(due)
+			c.Got = fmt.Sprintf("%s of %s (%.1f %%)", count(int64(sent)), count(int64(due)), 100*share)
+			c.Status = status(share >= sentShare)
+		} else {
+			c.Note = "nothing was sent"
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// lateness holds the harness to its own promise: a send leaves within 5 ms of its due time in 99 of 100 cases.
+//
+// Response times count from the due time, so lateness is inside them. Where that would tell, in a median, it must also
+// be at most a tenth of that median; the check stands only where an expectation or the signature names a kind's p50, and
+// only for medians over 1 ms: elsewhere the figures are whole milliseconds and more above the lateness.
+func lateness(e *evidence) []Check {
+	q := quantilesOf(e.lateness)
+	c := Check{Name: "lateness p99", Want: "<= " + latenessLimit.String(), Got: "-", Samples: int(q.N), Status: unknown}
+	if q.P99 >= 0 {
+		c.Got, c.Status = span(q.P99), status(q.P99 <= int64(latenessLimit))
+	} else if q.N > 0 { // too few for a p99: then all of them must be in time
+		c.Got, c.Status, c.Note = span(q.Max), status(q.Max <= int64(latenessLimit)), "the maximum of few sends"
+	} else {
+		c.Note = "no samples"
+	}
+	checks := []Check{c}
+	for _, kind := range kinds {
+		l := e.latency[kind]
+		_, expected := e.run.Expect[kind+".p50"]
+		_, signed := e.run.Signature[kind+".p50"]
+		if !expected && !signed || l.Response.P50 <= int64(time.Millisecond) || l.Lateness.P99 < 0 {
+			continue
+		}
+		limit := int64(latenessShare * float64(l.Response.P50))
+		checks = append(checks, Check{
+			Name: "lateness p99 of " + kind + " sends", Want: "<= " + span(limit), Got: span(l.Lateness.P99), Samples: int(l.Lateness.N),
+			Status: status(l.Lateness.P99 <= limit), Note: "a tenth of their median response time, which an expectation names",
+		})
+	}
+	return checks
+}
+
+func harnessCPU(run *runlog.Manifest) Check {
+	c := Check{Name: "the harness's share of the machine", Want: fmt.Sprintf("<= %.0f %%", 100*harnessShare), Got: "-", Status: unknown}
+	g := run.Generator
+	if g.WallNS <= 0 || g.CPUNS <= 0 || run.Machine.Cores <= 0 {
+		c.Note = "run.json does not say what the harness used"
+		return c
+	}
+	share := float64(g.CPUNS) / float64(g.WallNS) / float64(run.Machine.Cores)
+	c.Got, c.Samples, c.Status = percent(share), 1, status(share <= harnessShare)
+	return c
+}
+
+func faultFelt(a *audit, f runlog.FaultPlan) Check {
+	c := Check{Name: "felt: " + f.What + " on " + f.On, Want: "measured while it was on", Got: "-", Samples: 1, Status: failed}
+	if evidence, ok := a.felt[f.ID]; ok {
+		c.Got, c.Status = evidence, passed
+	} else if evidence, ok := a.unfelt[f.ID]; ok {
+		c.Got = evidence
+	} else {
+		c.Got, c.Samples = "never measured", 0
+	}
+	return c
+}
+
+func status(ok bool) string {
+	if ok {
+		return passed
+	}
+	return failed
+}
+
+// conditions judges expect or signature, by name.
+func conditions(of map[string]string, measures map[string]Measure, run *runlog.Manifest) []Check {
+	checks := []Check{}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		checks = append(checks, check(name, of[name], measures, run))
+	}
+	return checks
+}

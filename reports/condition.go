@@ -1,0 +1,153 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// A Condition is a comparison with a limit, as scenarios write it: "== 0", "< 1s", "<= 10%", "> refund.after".
+type Condition struct {
+	Op    string  // == != < <= > >=
+	Limit float64 // durations in nanoseconds, per cents as fractions
+	Unit  string  // "ns", "share", or "" for a bare number
+	Ref   string  // "refund.after": the limit is a setting of the run
+	Text  string  // as written
+}
+
+var conditionShape = regexp.MustCompile(`^\s*(==|!=|<=|>=|<|>)\s*(\S+)\s*$`)
+
+// ParseCondition reads a condition. The only setting that a limit may name is refund.after.
+func ParseCondition(text string) (Condition, error) {
+	m := conditionShape.FindStringSubmatch(text)
+	if m == nil {
+		return Condition{}, fmt.Errorf(`%q is not a condition: write one like "== 0", "< 1s", "<= 10%%" or "> refund.after"`, text)
+	}
+	c := Condition{Op: m[1], Text: m[1] + " " + m[2]}
+	limit := m[2]
+	if limit == "refund.after" {
+		c.Ref, c.Unit = limit, "ns"
+		return c, nil
+	}
+	number, isShare := strings.CutSuffix(limit, "%")
+	if v, err := strconv.ParseFloat(number, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		c.Limit = v
+		if isShare {
+			c.Limit, c.Unit = v/100, "share"
+		}
+		return c, nil
+	}
+	if d, err := time.ParseDuration(limit); err == nil {
+		c.Limit, c.Unit = float64(d), "ns"
+		return c, nil
+	}
+	return Condition{}, fmt.Errorf("%q is not a limit: write a number, a duration, a per cent or refund.after", limit)
+}
+
+// holds reports whether got fulfils the condition.
+func (c Condition) holds(got float64) bool {
+	switch c.Op {
+	case "==":
+		return got == c.Limit
+	case "!=":
+		return got != c.Limit
+	case "<":
+		return got < c.Limit
+	case "<=":
+		return got <= c.Limit
+	case ">":
+		return got > c.Limit
+	case ">=":
+		return got >= c.Limit
+	}
+	return false
+}
+
+// check judges one line of expect or signature. What cannot be measured or compared is unknown and never passes.
+func check(name, text string, measures map[string]Measure, run *runlog.Manifest) Check {
+	c := Check{Name: name, Want: text, Got: "-", Status: unknown}
+	want, err := ParseCondition(text)
+	if err != nil {
+		c.Note = err.Error()
+		return c
+	}
+	m, ok := measures[name]
+	if !ok {
+		c.Note = "nothing measures this"
+		return c
+	}
+	c.Samples = m.Samples
+	if !m.Known {
+		c.Note = tooFew(name, m.Samples)
+		return c
+	}
+	c.Got = reading(m)
+	if want.Ref != "" {
+		want.Limit = float64(run.RefundAfterNS)
+		c.Want = fmt.Sprintf("%s %s (%s)", want.Op, want.Ref, time.Duration(run.RefundAfterNS))
+		if run.RefundAfterNS <= 0 {
+			c.Note = "the run does not say its " + want.Ref
+			return c
+		}
+	}
+	// A bare 0 has every unit. Shares are fractions, so a bare number is one too.
+	alike := want.Unit == m.Unit || want.Unit == "" && (m.Unit != "ns" || want.Limit == 0)
+	if !alike {
+		c.Note = fmt.Sprintf("%s is %s, and %s is not", name, unitWords[m.Unit], want.Text)
+		return c
+	}
+	c.Status = failed
+	if want.holds(m.Value) {
+		c.Status = passed
+	}
+	return c
+}
+
+// The statuses of a check.
+const (
+	passed  = "pass"
+	failed  = "fail"
+	unknown = "unknown"
+)
+
+var unitWords = map[string]string{
+	"": "a number", "ns": "a duration", "share": "a share", "rows/s": "a rate", "fen": "an amount", "cores": "a number of cores", "bytes": "a size",
+}
+
+// tooFew says why a measure is not known.
+func tooFew(name string, samples int) string {
+	if samples == 0 {
+		return "no samples"
+	}
+	for suffix, q := range map[string]float64{".p50": 0.5, ".p90": 0.9, ".p99": 0.99, ".p999": 0.999} {
+		if strings.HasSuffix(name, suffix) {
+			return fmt.Sprintf("%d samples are too few: this needs %d", samples, quantileSamples(q))
+		}
+	}
+	return "not known"
+}
+
+// reading writes a measure's value for people.
+func reading(m Measure) string {
+	switch m.Unit {
+	case "ns":
+		return span(int64(m.Value))
+	case "share":
+		return percent(m.Value)
+	case "fen":
+		return yuan(int64(m.Value)) + " yuan"
+	case "bytes":
+		return fmt.Sprintf("%.0f MiB", m.Value/(1<<20))
+	case "":
+		if m.Value == math.Trunc(m.Value) {
+			return count(int64(m.Value))
+		}
+		return strconv.FormatFloat(m.Value, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(m.Value, 'f', 2, 64) + " " + m.Unit
+}

@@ -1,0 +1,149 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// The kinds of send, in the order of a report.
+var kinds = []string{"create", "notify", "result", "heartbeat", "probe"}
+
+// The histograms' range: from one microsecond to two minutes in nanoseconds, three digits.
+const (
+	histogramLow  = 1_000
+	histogramHigh = int64(120e9)
+)
+
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(histogramLow, histogramHigh, 3) }
+
+// record enters v, held to the histogram's range: a wait of an hour counts as one of two minutes rather than not at all.
+func record(h *hdrhistogram.Histogram, v int64) {
+	_ = h.RecordValue(min(max(v, 0), histogramHigh)) // in range by now
+}
+
+// quantileSamples is how many samples the one-sided 95 % bound of quantile q needs: with fewer, all of them may lie below
+// it by chance. 5 for the median, 29 for p90, 299 for p99, 2,995 for p99.9.
+func quantileSamples(q float64) int64 {
+	return int64(math.Ceil(math.Log(0.05) / math.Log(q)))
+}
+
+// quantilesOf reads a histogram; a quantile with too few samples is -1, all of them are when it is empty or nil.
+func quantilesOf(h *hdrhistogram.Histogram) Quantiles {
+	q := Quantiles{P50: -1, P90: -1, P99: -1, P999: -1, Max: -1}
+	if h == nil || h.TotalCount() == 0 {
+		return q
+	}
+	q.N = h.TotalCount()
+	at := func(share float64) int64 {
+		if q.N < quantileSamples(share) {
+			return -1
+		}
+		return h.ValueAtPercentile(100 * share)
+	}
+	q.P50, q.P90, q.P99, q.P999 = at(0.5), at(0.9), at(0.99), at(0.999)
+	q.Max = h.Max()
+	return q
+}
+
+// curve is the percentile plot of a histogram: five points for each halving of what lies above, up to 99.99 % or one
+// sample in all, whichever comes first.
+func curve(h *hdrhistogram.Histogram) []CurveStep {
+	steps := []CurveStep{}
+	if h == nil || h.TotalCount() == 0 {
+		return steps
+	}
+	top := min(0.9999, 1-1/float64(h.TotalCount()))
+	for k := 0; ; k++ {
+		q := 1 - math.Pow(2, -float64(k)/5)
+		if q >= top {
+			break
+		}
+		steps = append(steps, CurveStep{q, h.ValueAtPercentile(100 * q)})
+	}
+	return append(steps, CurveStep{top, h.ValueAtPercentile(100 * top)})
+}
+
+// readLatency reads latency.hlog and merges its histograms by tag ("notify.response"), exactly. Of a file that breaks off
+// it gives what is readable, and says so.
+func readLatency(f *runlog.Folder) (map[string]*hdrhistogram.Histogram, error) {
+	file, err := os.Open(f.Path(runlog.LatencyFile))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return mergeLog(file)
+}
+
+func mergeLog(r io.Reader) (merged map[string]*hdrhistogram.Histogram, err error) {
+	merged = make(map[string]*hdrhistogram.Histogram)
+	log := hdrhistogram.NewHistogramLogReader(r)
+	for {
+		h, err := next(log)
+		if err != nil {
+			return merged, fmt.Errorf("%s breaks off: %w", runlog.LatencyFile, err)
+		}
+		if h == nil {
+			return merged, nil
+		}
+		if have := merged[h.Tag()]; have == nil {
+			merged[strings.Clone(h.Tag())] = h
+		} else if dropped := have.Merge(h); dropped > 0 {
+			return merged, fmt.Errorf("%s: merging %s dropped %d samples", runlog.LatencyFile, h.Tag(), dropped)
+		}
+	}
+}
+
+// next reads one histogram. The reader panics on some damaged lines; here they are errors as the others.
+func next(log *hdrhistogram.HistogramLogReader) (h *hdrhistogram.Histogram, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h, err = nil, fmt.Errorf("damaged line: %v", p)
+		}
+	}()
+	return log.NextIntervalHistogram()
+}
+
+// latencies gives each kind of send its figures. A run that was killed may have no latency.hlog: then the service times
+// of the books' answers must do, and response time and lateness stay unknown.
+func latencies(f *runlog.Folder, booked map[string]*hdrhistogram.Histogram) (all []Latency, lateness *hdrhistogram.Histogram, warnings []string) {
+	logged, err := readLatency(f)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		warnings = append(warnings, "the folder has no latency.hlog: service times are from the books, response times and lateness are not known")
+	case err != nil:
+		warnings = append(warnings, err.Error()+"; the figures are of what comes before")
+	}
+	lateness = newHistogram()
+	for _, kind := range kinds {
+		response, served, late := logged[kind+".response"], logged[kind+".service"], logged[kind+".lateness"]
+		if response == nil && served == nil {
+			served = booked[kind]
+		}
+		if late != nil {
+			if dropped := lateness.Merge(late); dropped > 0 {
+				warnings = append(warnings, fmt.Sprintf("merging lateness dropped %d samples", dropped))
+			}
+		}
+		l := Latency{
+			Kind:     kind,
+			Response: quantilesOf(response),
+			Service:  quantilesOf(served),
+			Lateness: quantilesOf(late),
+			Curve:    curve(response),
+			Served:   curve(served),
+		}
+		all = append(all, l)
+		if n := l.Response.N; n > 0 && n < quantileSamples(0.99) {
+			warnings = append(warnings, fmt.Sprintf("%s: %d samples are too few for a p99, which needs %d", kind, n, quantileSamples(0.99)))
+		}
+	}
+	return all, lateness, warnings
+}
