@@ -7,15 +7,6 @@ import (
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
-// integral is L(t), the number of orders that the curve offers from its start to its end.
-func integral(c scenarios.Curve) float64 {
-	sum := 0.0
-	for i := 1; i < len(c); i++ {
-		sum += area(c[i-1], c[i])
-	}
-	return sum
-}
-
 // area is the trapezium between two knots, in orders.
 func area(a, b scenarios.Knot) float64 {
 	return float64((a.Rate + b.Rate) / 2 * (b.At - a.At).Seconds())
@@ -58,7 +49,7 @@ func (v *inverse) at(y float64) (time.Duration, bool) {
 // "poisson" puts them at L^-1 of cumulative Exp(1).
 func arrivals(c scenarios.Curve, kind string, chance *stream) []time.Duration {
 	walk := inverse{curve: c}
-	due := make([]time.Duration, 0, int(integral(c))+1)
+	due := make([]time.Duration, 0, int(c.Total())+1)
 	y := 0.0
 	for k := 1; ; k++ {
 		if kind == "poisson" {

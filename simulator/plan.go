@@ -97,7 +97,7 @@ func NewPlan(s *scenarios.Scenario, seed uint64) (*Plan, error) {
 }
 
 func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, error) {
-	switch total := integral(curve); {
+	switch total := curve.Total(); {
 	case len(curve) < 2:
 		return nil, fmt.Errorf("planning %s: the demand curve has no length", s.Name)
 	case !(total <= maxPlanOrders): // catches NaN too

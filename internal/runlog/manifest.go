@@ -75,6 +75,10 @@ type GeneratorCost struct {
 	MaxRSS     int64 `json:"max_rss_bytes"`
 	ServiceCPU int64 `json:"service_cpu_ns"`
 	ServiceRSS int64 `json:"service_max_rss_bytes"`
+
+	Workers   int `json:"workers"`    // bound of the sends in flight
+	Bound     int `json:"bound"`      // sends that fell due while all workers were busy: late by the generator's fault
+	OverRange int `json:"over_range"` // times longer than the histograms hold, recorded as their longest
 }
 
 // A Sample is one row of metrics.csv: one second of the run. Latencies are response times (from the due time) of the

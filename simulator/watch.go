@@ -1,0 +1,252 @@
+package simulator
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+const (
+	watchEvery    = time.Second
+	intervalEvery = 10 * time.Second
+	scrapeTimeout = 800 * time.Millisecond // less than watchEvery: a dead service must not cost a row
+)
+
+// A watch writes a row of metrics.csv each second, and an interval of the latency log every ten. A service that does not
+// answer leaves unknowns (-1) in the row, never a gap in the rows.
+type watch struct {
+	w   *World
+	err error // the first of writing; read after run
+
+	// Of the row before, for differences. Used by run only.
+	at      time.Duration
+	counts  TimelineCounts
+	sum     ledgerSum
+	cpu     time.Duration
+	service time.Duration
+	logged  time.Duration
+
+	mu     sync.Mutex
+	last   runlog.Sample // guarded by mu
+	rows   int           // guarded by mu
+	cpuSum time.Duration // of the service; guarded by mu
+	rssMax int64         // of the service; guarded by mu
+}
+
+func newWatch(w *World) *watch { return &watch{w: w} }
+
+// run watches until ctx ends, and once more then.
+func (o *watch) run(ctx context.Context, client *http.Client, internal string) {
+	o.at = o.w.Now()
+	o.logged = o.at
+	o.cpu, _ = ownUsage()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			o.row(ctx, client, internal, false)
+		case <-ctx.Done():
+			o.row(context.WithoutCancel(ctx), client, internal, true)
+			return
+		}
+	}
+}
+
+// row writes one row.
+func (o *watch) row(ctx context.Context, client *http.Client, internal string, last bool) {
+	now := o.w.Now()
+	seconds := (now - o.at).Seconds()
+	o.w.mu.Lock()
+	s := runlog.Sample{AtNS: int64(now), Phase: o.w.phase}
+	o.w.mu.Unlock()
+
+	var counts TimelineCounts
+	for _, c := range o.w.timeline.Counts() {
+		counts.Offered += c.Offered
+		counts.Sent += c.Sent
+		counts.OK += c.OK
+		counts.Failed += c.Failed
+	}
+	sum := o.w.ledger.totals()
+	s.Offered, s.Sent = counts.Offered-o.counts.Offered, counts.Sent-o.counts.Sent
+	s.OK, s.Failed = counts.OK-o.counts.OK, counts.Failed-o.counts.Failed
+	s.InFlight = o.w.timeline.InFlight()
+	s.Creates, s.Paid = sum.Creates-o.sum.Creates, sum.Paid-o.sum.Paid
+	s.Dropped, s.Refunds = sum.InTime-o.sum.InTime, sum.Refunds-o.sum.Refunds
+	s.Open, s.LossSoFar = sum.Open, sum.Losses
+	cpu, _ := ownUsage()
+	s.HarnessCPU = (cpu - o.cpu).Seconds() / seconds
+	o.counts, o.sum, o.cpu = counts, sum, cpu
+
+	times, err := o.w.latency.Second()
+	o.keep(err)
+	s.CreateP50MS, s.CreateP99MS = quantileMS(times[SendCreate+"."+TimeResponse], 50), quantileMS(times[SendCreate+"."+TimeResponse], 99)
+	s.NotifyP50MS, s.NotifyP99MS = quantileMS(times[SendNotify+"."+TimeResponse], 50), quantileMS(times[SendNotify+"."+TimeResponse], 99)
+	s.LatenessP99 = o.lateness(times)
+	if last || now-o.logged >= intervalEvery {
+		o.keep(o.w.latency.Interval(now))
+		o.logged = now
+		if !last {
+			o.keep(o.flush())
+		}
+	}
+	o.scrape(ctx, client, internal, &s, seconds)
+	o.at = now
+
+	o.keep(o.w.cfg.Log.Sample(s))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = s
+	o.rows++
+}
+
+func (o *watch) keep(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+// flush hands what the latency log buffers to the system, so that a killed run has its intervals.
+func (o *watch) flush() error {
+	if f, ok := o.w.latencyFile.(interface{ Flush() error }); ok {
+		return f.Flush()
+	}
+	return nil
+}
+
+// lateness is the p99 over all kinds, in ms.
+func (o *watch) lateness(times map[string]*hdr.Histogram) float64 {
+	all := map[string]*hdr.Histogram{}
+	for tag, h := range times {
+		if strings.HasSuffix(tag, "."+TimeLateness) {
+			o.keep(merge(all, TimeLateness, h))
+		}
+	}
+	return quantileMS(all[TimeLateness], 99)
+}
+
+// quantileMS is a percentile in ms, -1 of nothing.
+func quantileMS(h *hdr.Histogram, percentile float64) float64 {
+	if h == nil || h.TotalCount() == 0 {
+		return -1
+	}
+	return float64(h.ValueAtPercentile(percentile)) / 1e6
+}
+
+// scrape asks the service and the system how the service is. The three questions are asked side by side.
+func (o *watch) scrape(ctx context.Context, client *http.Client, internal string, s *runlog.Sample, seconds float64) {
+	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
+	defer cancel()
+	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
+	var all sync.WaitGroup
+	all.Go(func() {
+		if b, err := askBacklog(ctx, client, internal); err == nil {
+			s.Backlog, s.BacklogAge = b.Waiting, float64(b.OldestMS)/1e3
+		}
+	})
+	all.Go(func() {
+		if m, err := askMetrics(ctx, client, internal); err == nil {
+			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
+		}
+	})
+	var cpu time.Duration
+	var rss int64
+	usageErr := errors.New("unknown")
+	if o.w.cfg.ServiceUsage != nil {
+		all.Go(func() { cpu, rss, usageErr = o.w.cfg.ServiceUsage(ctx) })
+	}
+	all.Wait()
+	s.ServiceCPU, s.ServiceRSS = -1, -1
+	if usageErr != nil {
+		return
+	}
+	if cpu >= o.service { // less: it was restarted
+		s.ServiceCPU = (cpu - o.service).Seconds() / seconds
+	}
+	s.ServiceRSS = rss
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cpuSum += max(0, cpu-o.service)
+	o.rssMax = max(o.rssMax, rss)
+	o.service = cpu
+}
+
+// cost fills in what was used so far.
+func (o *watch) cost(g *runlog.GeneratorCost) {
+	_, g.MaxRSS = ownUsage()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g.ServiceCPU, g.ServiceRSS = int64(o.cpuSum), o.rssMax
+}
+
+// progress fills in what the last row tells.
+func (o *watch) progress(p *Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.Backlog = -1
+	if o.rows == 0 {
+		return
+	}
+	p.OfferedRate, p.SentRate, p.Backlog = float64(o.last.Offered), float64(o.last.Sent), o.last.Backlog
+	p.P99 = time.Duration(max(0, o.last.CreateP99MS) * 1e6)
+}
+
+// serviceMetrics are the few of the service's metrics that a row has; -1 is unknown.
+type serviceMetrics struct{ goroutines, dbInUse int }
+
+// The names by which client_golang exports them.
+const (
+	metricGoroutines = "go_goroutines"
+	metricDBInUse    = "go_sql_in_use_connections"
+)
+
+func askMetrics(ctx context.Context, client *http.Client, internal string) (serviceMetrics, error) {
+	resp, err := get(ctx, client, internal+"/metrics")
+	if err != nil {
+		return serviceMetrics{}, err
+	}
+	defer resp.Body.Close()
+	return parseMetrics(io.LimitReader(resp.Body, 4<<20))
+}
+
+// parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
+func parseMetrics(r io.Reader) (serviceMetrics, error) {
+	m := serviceMetrics{goroutines: -1, dbInUse: -1}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		var into *int
+		switch {
+		case strings.HasPrefix(line, metricGoroutines):
+			into = &m.goroutines
+			line = line[len(metricGoroutines):]
+		case strings.HasPrefix(line, metricDBInUse):
+			into = &m.dbInUse
+			line = line[len(metricDBInUse):]
+		default:
+			continue
+		}
+		if strings.HasPrefix(line, "{") {
+			_, line, _ = strings.Cut(line, "}")
+		}
+		if !strings.HasPrefix(line, " ") {
+			continue // a longer name
+		}
+		value, err := strconv.ParseFloat(strings.Fields(line)[0], 64)
+		if err == nil {
+			*into = max(0, *into) + int(value)
+		}
+	}
+	return m, lines.Err()
+}

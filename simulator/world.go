@@ -1,0 +1,234 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// Config says what to play and where to write it down.
+type Config struct {
+	Scenario *scenarios.Scenario
+	Plan     *Plan
+
+	// Manifest is the run's. StartedAt must be set by time.Now, for its monotonic clock is the run's; RefundAfterNS, the
+	// deadline of goodput, must be set before Play, which fills in what it knows and saves it at the start of each phase.
+	Manifest *runlog.Manifest
+	Log      *runlog.Writer
+	Logger   *slog.Logger // nil discards
+
+	Workers int // bound of the sends in flight; 0 means DefaultWorkers
+
+	// ServiceUsage tells what the service has used so far, all its processes together. nil: unknown.
+	ServiceUsage func(context.Context) (cpu time.Duration, rss int64, err error)
+
+	// Begun, when set, is called on its own goroutine as soon as the plan's zero is fixed, a moment before it: faults
+	// are timed by it. Its context ends with the drain, and Play returns only after it has returned.
+	Begun func(ctx context.Context, playFrom time.Duration)
+}
+
+// A Target is the service under test: base URLs on the loopback.
+type Target struct {
+	Public   string // buyers and machines
+	Gate     string // notifies of the payment channels
+	Internal string
+}
+
+// Validate refuses anything but http on a loopback address.
+func (t Target) Validate() error {
+	check := func(name, base string) error {
+		u, err := url.Parse(base)
+		switch {
+		case err != nil:
+			return fmt.Errorf("target %s: %w", name, err)
+		case u.Scheme != "http" || u.Host == "" || u.Path != "" || u.RawQuery != "":
+			return fmt.Errorf("target %s: %q is not a base URL such as http://127.0.0.1:8080", name, base)
+		}
+		if err := loopbackAddress(u.Host); err != nil {
+			return fmt.Errorf("target %s: %w", name, err)
+		}
+		return nil
+	}
+	return errors.Join(check("public", t.Public), check("gate", t.Gate), check("internal", t.Internal))
+}
+
+// An Outcome says how far a run came. What it means is judged from the books.
+type Outcome struct {
+	Drained   bool // every paid order was settled before the deadline
+	Collected bool // the service's own book is whole
+	Paid      int  // payments
+	Dropped   int
+	Refunded  int
+	Losses    int
+}
+
+// The phases of a run, in order.
+const (
+	PhaseProvision = "provision" // the service learns of the machines
+	PhasePlay      = "play"
+	PhaseDrain     = "drain"   // no more orders; the open ones are settled
+	PhaseCollect   = "collect" // the service's own book is copied
+	PhaseEnd       = "end"
+)
+
+// A World is everything around the service: buyers, payment channels, machines and the identity upstream, on one clock.
+// It plays one run. Close must be called.
+type World struct {
+	cfg      Config
+	st       *stage
+	start    time.Time
+	timeline *Timeline
+	agenda   *agenda
+	ledger   *ledger
+	latency  *Latency
+	channels paymentChannels
+	identity identityUpstream
+	fleet    machineFleet
+	watch    *watch
+
+	latencyFile, resultsFile io.WriteCloser
+
+	manifestMu sync.Mutex // guards cfg.Manifest while the run plays
+
+	mu    sync.Mutex
+	phase string        // guarded by mu
+	from  time.Duration // the plan's zero; guarded by mu
+	until time.Duration // the run's deadline; guarded by mu
+}
+
+// New makes the world of one run. The channels and the identity upstream listen on the loopback from now on, so that the
+// service can be told their addresses; nothing is sent.
+func New(cfg Config) (_ *World, err error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	w := &World{cfg: cfg, start: cfg.Manifest.StartedAt}
+	if w.start.IsZero() {
+		w.start = time.Now()
+		cfg.Manifest.StartedAt = w.start
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	w.ledger = newLedger(0, len(cfg.Plan.Orders))
+	w.agenda = newAgenda(w.Now)
+	if w.latencyFile, err = cfg.Log.File(runlog.LatencyFile); err != nil {
+		return nil, err
+	}
+	if w.resultsFile, err = cfg.Log.File(runlog.ResultsFile); err != nil {
+		return nil, err
+	}
+	if w.latency, err = NewLatency(w.start, w.latencyFile); err != nil {
+		return nil, err
+	}
+	w.timeline = NewTimeline(TimelineConfig{
+		Start: w.start, Workers: cfg.Workers, Latency: w.latency, Result: vegeta.NewEncoder(w.resultsFile),
+	})
+	w.watch = newWatch(w)
+	w.st = &stage{
+		plan: cfg.Plan, scenario: cfg.Scenario, logger: cfg.Logger,
+		now:  w.Now,
+		wall: func(at time.Duration) time.Time { return w.start.Add(at) },
+		book: w.book, push: w.timeline.Push, after: w.agenda.after,
+		orders: newDirectory(cfg.Plan),
+	}
+	if w.channels, err = newChannels(w.st); err != nil {
+		return nil, fmt.Errorf("opening the payment channels: %w", err)
+	}
+	if w.identity, err = newIdentity(w.st); err != nil {
+		return nil, fmt.Errorf("opening the identity upstream: %w", err)
+	}
+	w.fleet = newFleet(w.st)
+	return w, nil
+}
+
+// Now is the moment of the run: nanoseconds since Manifest.StartedAt by the monotonic clock, as Record.At has it.
+func (w *World) Now() time.Duration { return time.Since(w.start) }
+
+// ServiceSettings are the addresses and keys that the service must be configured with.
+func (w *World) ServiceSettings() ServiceSettings {
+	var s ServiceSettings
+	w.channels.settle(&s)
+	w.identity.settle(&s)
+	return s
+}
+
+// Close closes the listeners. Play must have returned.
+func (w *World) Close() error {
+	var errs []error
+	if w.channels != nil {
+		errs = append(errs, w.channels.Close())
+		w.channels = nil
+	}
+	if w.identity != nil {
+		errs = append(errs, w.identity.Close())
+		w.identity = nil
+	}
+	return errors.Join(append(errs, w.closeFiles())...)
+}
+
+// closeFiles closes the files that New opened, once.
+func (w *World) closeFiles() error {
+	var errs []error
+	for _, f := range []*io.WriteCloser{&w.latencyFile, &w.resultsFile} {
+		if *f != nil {
+			errs = append(errs, (*f).Close())
+			*f = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// book appends a record to the run's books.
+func (w *World) book(r runlog.Record) {
+	if r.At == 0 {
+		r.At = int64(w.Now())
+	}
+	w.ledger.note(&r)
+	w.cfg.Log.Book(r)
+}
+
+// Progress is the state of a run for its live line.
+type Progress struct {
+	Phase       string        // "" before Play
+	Elapsed     time.Duration // of play and drain together
+	Total       time.Duration // the plan's length; while draining, the deadline
+	OfferedRate float64       // sends that fell due in the last second
+	SentRate    float64
+	P99         time.Duration // response time of orders in the last second, 0 when there were none
+	Backlog     int           // -1 unknown
+	Paid        int
+	Dropped     int
+	Refunded    int
+	Losses      int // orders that are lost already, by the books so far
+}
+
+// Progress may be called at any time by any goroutine.
+func (w *World) Progress() Progress {
+	w.mu.Lock()
+	p := Progress{Phase: w.phase, Total: w.cfg.Plan.Header.Length}
+	from, until := w.from, w.until
+	w.mu.Unlock()
+	if from > 0 {
+		p.Elapsed = max(0, w.Now()-from)
+	}
+	if p.Phase == PhaseDrain {
+		p.Total = until - from
+	}
+	sum := w.ledger.totals()
+	p.Paid, p.Dropped, p.Refunded, p.Losses = sum.Paid, sum.Dropped, sum.Refunds, sum.Losses
+	w.watch.progress(&p)
+	return p
+}
