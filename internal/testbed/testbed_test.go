@@ -418,3 +418,7 @@ func TestLocal(t *testing.T) {
 		t.Errorf("temp folders left: %v", left)
 	}
 }
+
+func TestContainers(t *testing.T) {
+	exercise(t, require(t, testbed.Containers, "containers"))
+}

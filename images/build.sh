@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds the container images that lunchrush runs its databases from, out of Debian packages: no image registry is asked.
+# Needs a container engine, mmdebstrap and a Debian mirror. An image whose recipe has not changed is kept.
+#
+#   LUNCHRUSH_DEBIAN_MIRROR    mirror of debian          (http://deb.debian.org/debian)
+#   LUNCHRUSH_SECURITY_MIRROR  mirror of debian-security (http://deb.debian.org/debian-security)
+#   FORCE=1                    build again all the same, for newer packages
+set -euo pipefail
+cd "$(dirname "$0")"
+
+suite=bookworm
+mirror=${LUNCHRUSH_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+security=${LUNCHRUSH_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+label=io.github.lunchrush.recipe
+
+# The classic builder: an engine from Debian has no buildx.
+export DOCKER_BUILDKIT=0
+
+die() { echo "images: $*" >&2; exit 1; }
+
+command -v docker >/dev/null || die "no docker command; on Debian: apt-get install docker.io"
+docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || die "no container engine answers; is it started, may you use it?"
+
+# recipe FILES... is a name for what an image is made from: a changed recipe makes a new image.
+recipe() { cat "$@" | sha256sum | cut -c1-16; }
+
+# fresh IMAGE RECIPE reports whether the image is there and made from this recipe.
+fresh() {
+  [ -z "${FORCE:-}" ] && [ "$(docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$1" 2>/dev/null)" = "$2" ]
+}
+
+base=lunchrush/debian:$suite
+base_recipe=$(recipe build.sh)
+if fresh "$base" "$base_recipe"; then
+  echo "$base: there"
+else
+  command -v mmdebstrap >/dev/null || die "no mmdebstrap; on Debian: apt-get install mmdebstrap"
+  tar=$(mktemp --suffix=.tar)
+  trap 'rm -f "$tar"' EXIT
+  began=$SECONDS
+  mmdebstrap --quiet --variant=apt "$suite" "$tar" \
+    "deb $mirror $suite main" "deb $mirror $suite-updates main" "deb $security $suite-security main"
+  # A bootstrap that failed leaves a tar without files, which the engine would import without a word.
+  tar -tf "$tar" ./usr/bin/dpkg >/dev/null 2>&1 || die "mmdebstrap made an archive without a Debian in it"
+  docker import --change "LABEL $label=$base_recipe" --change 'CMD ["/bin/sh"]' - "$base" <"$tar" >/dev/null
+  rm -f "$tar"
+  echo "$base: built in $((SECONDS - began)) s"
+fi
+
+# build IMAGE FOLDER
+build() {
+  local made began=$SECONDS
+  made=$(recipe build.sh "$2"/*)
+  if fresh "$1" "$made"; then
+    echo "$1: there"
+    return
+  fi
+  docker build --quiet --force-rm --label "$label=$made" --tag "$1" "$2" >/dev/null
+  echo "$1: built in $((SECONDS - began)) s"
+}
+
+build "lunchrush/mariadb:10.11-$suite" mariadb
+build "lunchrush/redis:7.0-$suite" redis

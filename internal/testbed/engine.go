@@ -1,0 +1,196 @@
+package testbed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go/log"
+)
+
+// Images of the containers testbed: those that `make images` builds from Debian packages, and the public ones in their
+// place where a registry has them. The variables name others.
+const (
+	mariadbImage       = "lunchrush/mariadb:10.11-bookworm"
+	redisImage         = "lunchrush/redis:7.0-bookworm"
+	publicMariadbImage = "mariadb:10.11"
+	publicRedisImage   = "redis:7.2"
+
+	mariadbImageVariable = "LUNCHRUSH_MARIADB_IMAGE"
+	redisImageVariable   = "LUNCHRUSH_REDIS_IMAGE"
+)
+
+// engineLimit is how long an engine may think about a question that it answers in milliseconds.
+const engineLimit = 5 * time.Second
+
+// An engine is a container engine on this machine.
+type engine struct {
+	*client.Client
+	host string
+}
+
+// openEngine finds the engine and makes sure that it is on this machine: what it publishes must be on our loopback.
+func openEngine(ctx context.Context) (*engine, error) {
+	host, err := engineHost()
+	if err != nil {
+		return nil, err
+	}
+	cli, err := client.New(client.WithHost(host), client.WithTLSClientConfigFromEnv(), client.WithAPIVersionFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("engine at %s: %w", host, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineLimit)
+	defer cancel()
+	info, err := cli.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("no engine answers at %s: %w", host, err), cli.Close())
+	}
+	switch i := info.Info; {
+	case i.OSType != "linux":
+		err = fmt.Errorf("the engine at %s runs %s containers", host, i.OSType)
+	case strings.Contains(i.OperatingSystem, "Docker Desktop"):
+		err = fmt.Errorf("the engine at %s runs in a virtual machine: its host network is not this machine's loopback", host)
+	case strings.Contains(strings.Join(i.SecurityOptions, " "), "name=rootless"):
+		err = fmt.Errorf("the engine at %s is rootless: its host network is not this machine's loopback", host)
+	}
+	if err != nil {
+		return nil, errors.Join(err, cli.Close())
+	}
+	return &engine{Client: cli, host: host}, nil
+}
+
+// engineHost is DOCKER_HOST, or the first usual socket that exists. Only a socket proves an engine on this machine.
+func engineHost() (string, error) {
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		if !strings.HasPrefix(host, "unix://") {
+			return "", fmt.Errorf("DOCKER_HOST is %s: an engine behind a network address is not taken, load stays on this machine", host)
+		}
+		return host, nil
+	}
+	sockets := []string{"/var/run/docker.sock"}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		sockets = append(sockets, filepath.Join(dir, "docker.sock"))
+	}
+	for _, socket := range sockets {
+		if info, err := os.Stat(socket); err == nil && info.Mode().Type() == fs.ModeSocket {
+			return "unix://" + socket, nil
+		}
+	}
+	return "", fmt.Errorf("no engine: no socket at %s, and DOCKER_HOST is not set", strings.Join(sockets, " or "))
+}
+
+// settings tells testcontainers, which reads them from the environment once, about this engine.
+var settings = sync.OnceFunc(func() {
+	log.SetDefault(log.NewNoopLogger()) // its banner would be the first line of every run
+	// Where /.dockerenv exists testcontainers believes that it runs inside a container and dials the default gateway.
+	_ = os.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+	// Its reaper publishes a port on every interface and wants the engine's socket; the ledger does the reaper's work.
+	if os.Getenv("TESTCONTAINERS_RYUK_DISABLED") == "" {
+		_ = os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+	}
+})
+
+// useFor makes testcontainers use this engine.
+func (e *engine) useFor() {
+	settings()
+	if os.Getenv("DOCKER_HOST") == "" {
+		_ = os.Setenv("DOCKER_HOST", e.host)
+	}
+}
+
+// images are the names of the images to run.
+type images struct{ mariadb, redis string }
+
+func (e *engine) images(ctx context.Context) (images, error) {
+	db, err := e.image(ctx, mariadbImageVariable, mariadbImage, publicMariadbImage)
+	if err != nil {
+		return images{}, err
+	}
+	redis, err := e.image(ctx, redisImageVariable, redisImage, publicRedisImage)
+	return images{db, redis}, err
+}
+
+// image returns the first image that is present, else the last one if a registry has it. Without a registry this takes
+// milliseconds.
+func (e *engine) image(ctx context.Context, variable string, names ...string) (string, error) {
+	if name := os.Getenv(variable); name != "" {
+		names = []string{name}
+	}
+	for _, name := range names {
+		if _, err := e.ImageInspect(ctx, name); err == nil {
+			return name, nil
+		} else if !cerrdefs.IsNotFound(err) {
+			return "", fmt.Errorf("image %s: %w", name, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineLimit)
+	defer cancel()
+	last := names[len(names)-1]
+	if _, err := e.DistributionInspect(ctx, last, client.DistributionInspectOptions{}); err != nil {
+		return "", fmt.Errorf("image %s is absent, and %s cannot be pulled: %w", names[0], last, firstLine(err))
+	}
+	return last, nil
+}
+
+// firstLine cuts an engine's long-winded error.
+func firstLine(err error) error {
+	line, _, cut := strings.Cut(err.Error(), "\n")
+	if !cut {
+		return err
+	}
+	return errors.New(line)
+}
+
+func probeContainers(ctx context.Context) error {
+	e, err := openEngine(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = e.images(ctx)
+	return errors.Join(err, e.Close())
+}
+
+// sweepContainers removes the containers of stacks whose ledger is gone. ledgers is this user's ledger folder.
+func (s *Sweep) sweepContainers(ctx context.Context, ledgers string) error {
+	if _, err := engineHost(); err != nil {
+		return nil // no engine, no containers
+	}
+	e, err := openEngine(ctx)
+	if err != nil {
+		s.Notes = append(s.Notes, fmt.Sprintf("containers were not looked at: %v", err))
+		return nil
+	}
+	defer func() { _ = e.Close() }()
+	found, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", labelStack)})
+	if err != nil {
+		return fmt.Errorf("containers: %w", err)
+	}
+	var failed []error
+	for _, c := range found.Items {
+		name := strings.TrimPrefix(cmp.Or(append(c.Names, c.ID)...), "/")
+		owner := c.Labels[labelStack]
+		if filepath.Dir(owner) != ledgers {
+			s.Notes = append(s.Notes, fmt.Sprintf("container %s belongs to another user or cache folder (%s), left alone", name, owner))
+			continue
+		}
+		if _, err := os.Stat(owner); err == nil {
+			continue // its harness is alive, or its ledger could not be swept
+		}
+		_, err := e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		if err != nil && !cerrdefs.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("container %s: %w", name, err))
+			continue
+		}
+		s.Containers = append(s.Containers, name)
+	}
+	return errors.Join(failed...)
+}
