@@ -50,7 +50,7 @@ func stale(t time.Time) (off time.Duration, too bool) {
 // canonical reports whether s is the one way to write its bytes in base64. Go's decoder, and with it both SDKs, also
 // takes line breaks and stray bits in the last character; one signature would then have many spellings.
 func canonical(s string) bool {
-	raw, err := base64.StdEncoding.Strict().DecodeString(s)
+	raw, err := base64.StdEncoding.DecodeString(s)
 	return err == nil && base64.StdEncoding.EncodeToString(raw) == s
 }
 

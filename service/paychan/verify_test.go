@@ -369,7 +369,7 @@ func TestAlipayRefusesOddForms(t *testing.T) {
 		{"no signature", h, edit(func(v url.Values) { v.Del("sign") }), service.ReasonSignature, 401},
 		{"a signature that is no base64", h, edit(func(v url.Values) { v.Set("sign", "!") }), service.ReasonSignature, 401},
 		{"the weaker signature type", h, edit(func(v url.Values) { v.Set("sign_type", "RSA") }), service.ReasonSignature, 401},
-		{"a certificate's serial number", h, edit(func(v url.Values) { v.Set("alipay_cert_sn", "1") }), service.ReasonSignature, 401},
+		{"a certificate's serial number", h, edit(func(v url.Values) { v.Set("alipay_cert_sn", "alipay-public-key") }), service.ReasonSignature, 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
