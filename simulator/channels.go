@@ -53,7 +53,6 @@ type channel struct {
 	bills map[string]*bill
 	last  *bill // the newest that nobody has paid: what probes pretend to be about
 	count int   // numbers given out
-	fen   int64 // taken and not given back
 }
 
 func newChannels(st *stage) (paymentChannels, error) {
@@ -66,6 +65,18 @@ func newChannels(st *stage) (paymentChannels, error) {
 }
 
 func openChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) (*channels, error) {
+	cs := makeChannels(st, wechat, alipay)
+	server, err := newLoopbackServer(cs.routes())
+	if err != nil {
+		cs.signer.Close()
+		return nil, fmt.Errorf("opening the payment channels: %w", err)
+	}
+	cs.server = server
+	return cs, nil
+}
+
+// makeChannels makes channels that nobody can call: tests in virtual time can not have a listener.
+func makeChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) *channels {
 	cs := &channels{st: st}
 	w, a := wechat.Material(), alipay.Material()
 	cs.wechat = cs.newChannel(wechatName, wechat, []byte(w.APIv3Key))
@@ -80,13 +91,8 @@ func openChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) (*c
 		s.AlipayAPIKey = hex.EncodeToString([]byte(a.APIKey))
 		s.AlipayAppID, s.AlipaySellerID, s.AlipayPublicKey = a.AppID, a.SellerID, a.PublicKey
 	}
-	server, err := newLoopbackServer(cs.routes())
-	if err != nil {
-		return nil, fmt.Errorf("opening the payment channels: %w", err)
-	}
-	cs.server = server
 	cs.signer = paysign.NewPresigner(context.Background(), 0, 0)
-	return cs, nil
+	return cs
 }
 
 func (cs *channels) newChannel(name string, signer paysign.Signer, key []byte) *channel {
@@ -139,42 +145,20 @@ func (cs *channels) pay(order, channel string) (fen int64, err error) {
 	return c.pay(order)
 }
 
-// Close drops the ladder steps that have not come due. No book entry is made after it.
+// Close drops the ladder steps that have not come due.
 func (cs *channels) Close() error {
 	cs.mu.Lock()
 	cs.closed = true
 	cs.mu.Unlock()
-	err := cs.server.Close()
 	cs.signer.Close()
-	return err
+	if cs.server == nil {
+		return nil
+	}
+	return cs.server.Close()
 }
 
 func (cs *channels) over() bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return cs.closed
-}
-
-// Settlement is what the two channels' books say about money.
-type settlement struct {
-	payments, refunds   int
-	paidFen, refundsFen int64
-}
-
-// settled sums both channels' books up.
-func (cs *channels) settled() settlement {
-	var sum settlement
-	for _, c := range []*channel{cs.wechat, cs.alipay} {
-		c.mu.Lock()
-		for _, b := range c.bills {
-			if b.paid {
-				sum.payments++
-				sum.paidFen += b.fen
-			}
-			sum.refunds += len(b.refunds)
-			sum.refundsFen += b.refunded
-		}
-		c.mu.Unlock()
-	}
-	return sum
 }

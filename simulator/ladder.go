@@ -7,7 +7,7 @@ import "time"
 type ladder []time.Duration
 
 // The documented ladders. WeChat Pay's is that of its v3 payment notification: 16 sends over 24 h 4 min. Alipay's has 8
-// sends over 24 h 22 min. Other products of theirs climb differently, which is why a ladder is data.
+// sends over 24 h 24 min. Other products of theirs climb differently, which is why a ladder is data.
 var ladders = map[string]ladder{
 	"wechat-v3": {
 		15 * time.Second, 15 * time.Second, 30 * time.Second, 3 * time.Minute, 10 * time.Minute, 20 * time.Minute,
