@@ -22,7 +22,7 @@ func (s *Scenario) Length() time.Duration { return s.compressed(s.Clock.To) }
 // At is the moment of the run at which the scenario's clock shows t.
 func (s *Scenario) At(t TimeOfDay) time.Duration { return s.compressed(t) }
 
-// Clock time of a moment of the run: the reverse of [Scenario.At].
+// TimeOfDay is what the scenario's clock shows at a moment of the run: the reverse of [Scenario.At].
 func (s *Scenario) TimeOfDay(at time.Duration) TimeOfDay {
 	return s.Clock.From + TimeOfDay(float64(at)*s.Clock.Speed)
 }

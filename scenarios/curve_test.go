@@ -52,8 +52,16 @@ func TestCurveHasTheCornersOfItsPeaks(t *testing.T) {
 		name:  "overlapping peaks add what each has more than the base",
 		peaks: []Peak{{clock("11:10"), clock("11:40"), 6, 0}, {clock("11:20"), clock("11:30"), 3, 0}},
 		want: Curve{
-			{0, 1}, {10 * minute, 1}, {10 * minute, 6}, {20 * minute, 6}, {20 * minute, 8}, {30 * minute, 8},
-			{30 * minute, 6}, {40 * minute, 6}, {40 * minute, 1}, {60 * minute, 1},
+			{0, 1},
+			{10 * minute, 1},
+			{10 * minute, 6},
+			{20 * minute, 6},
+			{20 * minute, 8},
+			{30 * minute, 8},
+			{30 * minute, 6},
+			{40 * minute, 6},
+			{40 * minute, 1},
+			{60 * minute, 1},
 		},
 	}, {
 		name:  "a lull is a peak below one",

@@ -65,8 +65,8 @@ x.yaml:9:30: faults[0].fro: latency has no such parameter; did you mean for? acc
 		want: `x.yaml:8:1: payment: no such field; did you mean payments? accepted: as-was, buyers, clock, database, demand, drain, expect, faults, fleet, machines, name, needs, payments, service, signature, source, title, topology, upstream`,
 	}, {
 		name: "a misspelt field deep down",
-		src:  with("payments: {notify: {dupilcates: 2%}}"),
-		want: `x.yaml:8:21: payments.notify.dupilcates: no such field; did you mean duplicates? accepted: apart, delay, duplicates, ladder, timeout`,
+		src:  with("payments: {notify: {duplicate: 2%}}"),
+		want: `x.yaml:8:21: payments.notify.duplicate: no such field; did you mean duplicates? accepted: apart, delay, duplicates, ladder, timeout`,
 	}, {
 		name: "a key of strange characters is quoted and cut",
 		src:  with(`"a key\twith a tab that goes on and on and on and on": 1`),

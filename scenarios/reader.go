@@ -216,9 +216,10 @@ func kindOf(n *yaml.Node) string {
 		return "a list"
 	case yaml.AliasNode:
 		return "an alias"
+	default:
+		if n.Tag == "!!null" {
+			return "empty"
+		}
+		return "a single value"
 	}
-	if n.Tag == "!!null" {
-		return "empty"
-	}
-	return "a single value"
 }

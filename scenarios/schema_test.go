@@ -88,7 +88,7 @@ func TestSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
 	schema := compileSchema(t)
 	tests := []struct{ name, src string }{
 		{"a misspelt block", with("payment: {wechat: 70%}")},
-		{"a misspelt field deep down", with("payments: {notify: {dupilcates: 2%}}")},
+		{"a misspelt field deep down", with("payments: {notify: {duplicate: 2%}}")},
 		{"a missing block", swap("fleet", "")},
 		{"a duration without a unit", with("drain: 3")},
 		{"a delay of a wrong unit", with("payments: {think: 3sec}")},

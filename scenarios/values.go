@@ -266,8 +266,10 @@ func switches(dst *map[string]string) value {
 	const wants = `a mapping of the service's switches, such as {callback.workers: 1}`
 	return value{
 		wants: wants,
-		schema: object{"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
-			"additionalProperties": object{"type": []string{"string", "number", "boolean"}}},
+		schema: object{
+			"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
+			"additionalProperties": object{"type": []string{"string", "number", "boolean"}},
+		},
 		text: func() string { return pairs(*dst) },
 		read: func(r *reader, n *yaml.Node, path string) {
 			r.mapping(n, path, nil, func(k, v *yaml.Node, at string) bool {
@@ -299,8 +301,10 @@ func conditions(dst *map[string]Condition) value {
 	const wants = `a mapping of measures to conditions, such as {notify.p99: "< 1s"}`
 	return value{
 		wants: wants,
-		schema: object{"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
-			"additionalProperties": pattern(`\s*(==|!=|<=|>=|<|>)\s*\S+\s*`)},
+		schema: object{
+			"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
+			"additionalProperties": pattern(`\s*(==|!=|<=|>=|<|>)\s*\S+\s*`),
+		},
 		text: func() string {
 			lines := map[string]string{}
 			for name, c := range *dst {
