@@ -151,8 +151,8 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 		if r.Took > 0 {
 			text += " after " + span(r.Took)
 		}
-		if r.Note != "" && r.Status/100 != 2 {
-			text += " (" + r.Note + ")"
+		if r.Event == runlog.BuyerAnswer {
+			text += bracket(r.Note)
 		}
 		if at, ok := s.waiting[key]; ok {
 			delete(s.waiting, key)
@@ -170,7 +170,11 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 	case runlog.BuyerAnswer:
 		answered("create", "buyer", "order")
 	case runlog.BuyerPayAgain:
-		say(r.At, "buyer", "asks to pay by %s as well, answered %d", r.Channel, r.Status)
+		if r.Note == "intent" {
+			sent("again", "buyer", "asks to pay by %s as well", r.Channel)
+			return
+		}
+		answered("again", "buyer", "asks to pay by "+r.Channel+" as well")
 	case runlog.BuyerGone:
 		say(r.At, "buyer", "leaves without paying")
 	case runlog.ChannelPrepay:
@@ -192,11 +196,7 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 		}
 		sent(fmt.Sprint("notify", r.ID, r.N, r.Note), "channel", "notify sent (%s)", kind)
 	case runlog.NotifyAnswer:
-		key := fmt.Sprint("notify", r.ID, r.N, r.Note)
-		if _, ok := s.waiting[key]; !ok {
-			key = fmt.Sprint("notify", r.ID, r.N, "duplicate")
-		}
-		answered(key, "channel", "notify ("+ordinal(r.N)+")")
+		answered(fmt.Sprint("notify", r.ID, r.N, r.Note), "channel", "notify ("+ordinal(r.N)+")")
 	case runlog.NotifyGivenUp:
 		say(r.At, "channel", "gives up notifying after %d sends", r.N)
 	case runlog.MachineCommand:

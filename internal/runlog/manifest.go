@@ -95,9 +95,9 @@ type Sample struct {
 	Dropped     int     `json:"dropped"`       // goods that fell within the refund deadline of their payment: goodput
 	Refunds     int     `json:"refunds"`       // refunds made by the channel
 	CreateP50MS float64 `json:"create_p50_ms"` // response time of POST /v1/orders
-	CreateP99MS float64
+	CreateP99MS float64 `json:"create_p99_ms"`
 	NotifyP50MS float64 `json:"notify_p50_ms"` // response time of notifies
-	NotifyP99MS float64
+	NotifyP99MS float64 `json:"notify_p99_ms"`
 	LatenessP99 float64 `json:"lateness_p99_ms"`   // ms
 	InFlight    int     `json:"in_flight"`         // sends waiting for their answer
 	Backlog     int     `json:"backlog"`           // unfinished pay_queue rows, as the service says; -1 unknown
