@@ -104,7 +104,7 @@ func (t *timeline) values(value func(*runlog.Sample) float64) []svg.Point {
 	points := make([]svg.Point, len(t.samples))
 	for i := range t.samples {
 		y := value(&t.samples[i])
-		if y < 0 {
+		if y < 0 || math.IsInf(y, 0) {
 			y = math.NaN()
 		}
 		points[i] = svg.Point{X: float64(t.samples[i].AtNS), Y: y}
@@ -249,7 +249,7 @@ func (p panel) scale(foot, top float64) svg.Scale {
 	s := svg.Scale{Min: math.Inf(1), Max: p.floor, From: foot, To: top, Log: p.log}
 	for _, line := range p.series {
 		for _, at := range line.points {
-			if math.IsNaN(at.Y) || p.log && at.Y <= 0 {
+			if math.IsNaN(at.Y) || math.IsInf(at.Y, 0) || p.log && at.Y <= 0 {
 				continue
 			}
 			s.Min, s.Max = min(s.Min, at.Y), max(s.Max, at.Y)

@@ -32,7 +32,7 @@ func (s Scale) At(v float64) float64 {
 // Ticks are round values within the scale, about n of them: 1, 2 and 5 times powers of ten; on a log scale the powers of
 // ten, with 2 and 5 between them where there is room.
 func (s Scale) Ticks(n int) []float64 {
-	if s.Max <= s.Min || n < 1 {
+	if !(s.Max > s.Min) || math.IsInf(s.Max-s.Min, 0) || n < 1 {
 		return []float64{s.Min}
 	}
 	if s.Log {
@@ -61,6 +61,9 @@ func (s Scale) UpOf(n int, steps []float64) Scale {
 
 // Up is the scale with Max raised to the next round value, so that its highest tick stands at the top.
 func (s Scale) Up(n int) Scale {
+	if math.IsInf(s.Max, 0) || math.IsInf(s.Min, 0) {
+		return s
+	}
 	if s.Log {
 		s.Min, s.Max = math.Pow(10, math.Floor(math.Log10(s.Min))), math.Pow(10, math.Ceil(math.Log10(s.Max)))
 		if s.Max <= s.Min {
@@ -121,9 +124,15 @@ func stepOf(length float64, n int, steps []float64) float64 {
 	return steps[len(steps)-1]
 }
 
+// tickLimit is more ticks than any drawing has room for.
+const tickLimit = 1000
+
 func multiples(from, to, step float64) []float64 {
 	var ticks []float64
-	for k := math.Ceil(from/step - 1e-9); k*step <= to+step*1e-9; k++ {
+	if math.IsInf(from, 0) || math.IsInf(to, 0) || step <= 0 {
+		return ticks
+	}
+	for k := math.Ceil(from/step - 1e-9); k*step <= to+step*1e-9 && len(ticks) < tickLimit; k++ {
 		ticks = append(ticks, k*step+0) // +0: a tick is never "-0"
 	}
 	return ticks

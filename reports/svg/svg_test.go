@@ -25,6 +25,7 @@ func TestTicks(t *testing.T) {
 		{"powers of ten on a long log scale", Scale{Min: 1, Max: 1000, Log: true}, 3, []float64{1, 10, 100, 1000}},
 		{"2 and 5 between them on a short one", Scale{Min: 1, Max: 10, Log: true}, 5, []float64{1, 2, 5, 10}},
 		{"some of the powers on one that is too long", Scale{Min: 1, Max: 1e8, Log: true}, 4, []float64{1, 100, 1e4, 1e6, 1e8}},
+		{"a scale without an end has no ticks to count", Scale{Min: 0, Max: math.Inf(1)}, 5, []float64{0}},
 		{"an empty scale has its one value", Scale{Min: 7, Max: 7}, 5, []float64{7}},
 	}
 	for _, test := range tests {
