@@ -1,0 +1,260 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+	"github.com/lunchrush/lunchrush/simulator"
+)
+
+// The two sides of a scenario.
+const (
+	Hardened = "hardened" // the service as it ships
+	AsWas    = "as-was"   // with the scenario's documented mistakes switched back on
+)
+
+// closeTimeout bounds every stop: of a service process, of a stack.
+const closeTimeout = 20 * time.Second
+
+// A Stage is a started testbed on which runs are made one after the other. Close must be called.
+type Stage struct {
+	Choice testbed.Choice
+	stack  testbed.Stack
+	logs   string
+	used   bool
+}
+
+// Open chooses a testbed ("auto" or a name) that has what needs asks for and starts it. maxConnections is the database's
+// limit; 0 leaves its default.
+func Open(ctx context.Context, want string, needs []string, maxConnections int) (*Stage, error) {
+	choice, err := testbed.Choose(ctx, want, needs)
+	if err != nil {
+		return nil, err
+	}
+	return OpenChosen(ctx, choice, maxConnections)
+}
+
+// OpenChosen starts a testbed that has been chosen already.
+func OpenChosen(ctx context.Context, choice testbed.Choice, maxConnections int) (*Stage, error) {
+	logs, err := os.MkdirTemp("", "lunchrush-logs-")
+	if err != nil {
+		return nil, err
+	}
+	stack, err := testbed.Start(ctx, choice, testbed.Spec{
+		RunID:          fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixMilli()),
+		LogDir:         logs,
+		MaxConnections: maxConnections,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", choice.Name, err), os.RemoveAll(logs))
+	}
+	return &Stage{Choice: choice, stack: stack, logs: logs}, nil
+}
+
+// Close stops everything that the stage started. It does not depend on the run's context.
+func (s *Stage) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return errors.Join(s.stack.Close(ctx), os.RemoveAll(s.logs))
+}
+
+// Options says what to run.
+type Options struct {
+	Scenario *scenarios.Scenario // with the caller's overrides applied
+	Side     string              // Hardened or AsWas
+	Seed     uint64
+	RunsDir  string // the run folder is made in it
+	Version  string // of lunchrush, for the manifest
+	Args     []string
+	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
+	Watch func(*simulator.World)
+}
+
+// A Result is a run that was made and judged. Dir is set as soon as there is a folder, also beside an error.
+type Result struct {
+	Dir      string
+	Analysis *reports.Analysis
+}
+
+// Run makes one run and judges it. When ctx is canceled it stops, writes what there is, and returns the partial result
+// with an error that wraps context.Canceled.
+func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
+	plan, err := simulator.NewPlan(o.Scenario, o.Seed)
+	if err != nil {
+		return Result{}, fmt.Errorf("planning %s: %w", o.Scenario.Name, err)
+	}
+	m := newManifest(o, plan, s)
+	dir, err := newRunDir(o.RunsDir, m)
+	if err != nil {
+		return Result{}, err
+	}
+	log, err := runlog.Create(dir, m)
+	if err != nil {
+		return Result{}, err
+	}
+	playErr := s.play(ctx, o, plan, m, log)
+	switch {
+	case ctx.Err() != nil:
+		m.Ended, m.Error = "interrupted", context.Cause(ctx).Error()
+	case playErr != nil:
+		m.Ended, m.Error = "error", playErr.Error()
+	default:
+		m.Ended = "whole"
+	}
+	m.Finished = time.Now()
+	err = errors.Join(log.SaveManifest(m), log.Close(), s.keepLogs(dir))
+	if err != nil {
+		return Result{Dir: dir}, errors.Join(playErr, fmt.Errorf("writing the run folder: %w", err))
+	}
+	analysis, err := Judge(dir)
+	if err != nil {
+		return Result{Dir: dir}, errors.Join(playErr, err)
+	}
+	return Result{Dir: dir, Analysis: analysis}, playErr
+}
+
+// Judge reads a run folder, judges it, and writes every report into it.
+func Judge(dir string) (*reports.Analysis, error) {
+	folder, err := runlog.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	analysis, err := reports.Analyse(folder)
+	if err != nil {
+		return nil, fmt.Errorf("judging %s: %w", dir, err)
+	}
+	if err := reports.Write(dir, analysis); err != nil {
+		return nil, fmt.Errorf("writing the reports of %s: %w", dir, err)
+	}
+	return analysis, nil
+}
+
+// play starts the service, plays the plan against it, and stops it. Everything it starts is stopped before it returns.
+func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *runlog.Manifest, log *runlog.Writer) (err error) {
+	if s.used {
+		if err := s.stack.Reset(ctx); err != nil {
+			return fmt.Errorf("resetting the databases: %w", err)
+		}
+	}
+	s.used = true
+
+	broken, err := newFaults(o.Scenario)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, broken.board.Close()) }()
+	m.Faults = broken.plans
+
+	var instance testbed.Instance
+	var world *simulator.World
+	var faultErr error // set by Begun, which has returned when Play does
+	world, err = simulator.New(simulator.Config{
+		Scenario: o.Scenario,
+		Plan:     plan,
+		Log:      log,
+		Manifest: m,
+		Begun: func(ctx context.Context, from time.Duration) {
+			faultErr = broken.play(ctx, world, from, log)
+		},
+		ServiceUsage: func(ctx context.Context) (cpu time.Duration, rss int64, err error) {
+			if instance == nil {
+				return 0, 0, errors.New("the service has not started")
+			}
+			u, err := instance.Usage(ctx)
+			return u.CPU, u.RSS, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, world.Close()) }()
+	if o.Watch != nil {
+		o.Watch(world)
+	}
+
+	cfg, err := serviceConfig(o.Scenario, o.Side, s.stack, world.ServiceSettings())
+	if err != nil {
+		return err
+	}
+	if err := broken.reroute(cfg); err != nil {
+		return err
+	}
+	m.ServiceCfg = switched(cfg)
+	m.RefundAfterNS = int64(cfg.Switches.Refund.After)
+	text, err := marshal(cfg)
+	if err != nil {
+		return err
+	}
+	instance, err = s.stack.StartService(ctx, testbed.ServiceSpec{
+		Name:      "service",
+		Roles:     []string{"front", "gate", "shop", "notifier", "jobs"},
+		Config:    text,
+		CPUs:      o.Scenario.Topology.CPUs,
+		MemoryMiB: o.Scenario.Topology.MemoryMiB,
+	})
+	if err != nil {
+		return fmt.Errorf("starting the service: %w", err)
+	}
+	defer func() {
+		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, instance.Stop(stopCtx))
+	}()
+
+	// A service that dies ends the run: there is nothing left to measure.
+	playCtx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-instance.Exited():
+			stop(fmt.Errorf("the service died: %w", instance.Err()))
+		case <-playCtx.Done():
+		}
+	}()
+	public, err := broken.openURL(linkService, instance.Public())
+	if err != nil {
+		return err
+	}
+	_, err = world.Play(playCtx, simulator.Target{Public: public, Gate: public, Internal: instance.Internal()})
+	err = errors.Join(err, faultErr)
+	if err != nil && ctx.Err() == nil && playCtx.Err() != nil {
+		return context.Cause(playCtx)
+	}
+	return err
+}
+
+// keepLogs copies the parts' logs into the run folder and empties them for the next run.
+func (s *Stage) keepLogs(dir string) error {
+	entries, err := os.ReadDir(s.logs)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		from := filepath.Join(s.logs, entry.Name())
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "logs", entry.Name()), text, 0o644); err != nil {
+			return err
+		}
+		if err := os.Truncate(from, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/simulator"
+)
+
+func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
+	sc := o.Scenario
+	now := time.Now()
+	m := &runlog.Manifest{
+		Schema:      runlog.SchemaVersion,
+		Scenario:    sc.Name,
+		Title:       sc.Title,
+		Source:      sc.Source,
+		Profile:     o.Side,
+		Seed:        o.Seed,
+		Speed:       sc.Clock.Speed,
+		Machines:    sc.Fleet.Machines,
+		ClockFrom:   sc.Clock.From.String(),
+		ClockTo:     sc.Clock.To.String(),
+		StartedAt:   now,
+		PlayForNS:   int64(plan.Header.Length),
+		PlanSHA256:  plan.SHA256(),
+		Testbed:     s.Choice.Name,
+		TestbedWhy:  s.Choice.Why,
+		Engine:      s.stack.Engine(),
+		Service:     "the reference service, one process",
+		Machine:     fingerprint(),
+		Lunchrush:   o.Version,
+		CommandLine: o.Args,
+		Expect:      make(map[string]string, len(sc.Expect)),
+		Signature:   make(map[string]string, len(sc.Signature)),
+	}
+	for name, c := range sc.Expect {
+		m.Expect[name] = c.Text
+	}
+	for name, c := range sc.Signature {
+		m.Signature[name] = c.Text
+	}
+	if sc.Clock.Speed != 1 {
+		m.Notes = append(m.Notes, fmt.Sprintf(
+			"the demand curve runs %g times faster: rates are the real day's, totals 1/%g of it; time-outs and ladders are real",
+			sc.Clock.Speed, sc.Clock.Speed))
+	}
+	if s.Choice.Name == "embedded" {
+		m.Notes = append(m.Notes, "embedded database engine: the books count, its speed is no database benchmark")
+	}
+	return m
+}
+
+// newRunDir names the run's folder after its start and makes room for it; the folder itself is runlog's to make.
+func newRunDir(runs string, m *runlog.Manifest) (string, error) {
+	if err := os.MkdirAll(runs, 0o755); err != nil {
+		return "", err
+	}
+	base := fmt.Sprintf("%s-%s-%s", m.StartedAt.Format("20060102-150405"), m.Scenario, m.Profile)
+	for i := range 100 {
+		m.ID = base
+		if i > 0 {
+			m.ID += "-" + strconv.Itoa(i+1)
+		}
+		dir := filepath.Join(runs, m.ID)
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%s: a hundred runs of this second are there already", filepath.Join(runs, base))
+}
+
+// fingerprint describes this machine from what Linux tells; elsewhere the fields that it lacks stay empty.
+func fingerprint() runlog.Fingerprint {
+	f := runlog.Fingerprint{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				f.CPU = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+				kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+				f.Memory = kib << 10
+				break
+			}
+		}
+	}
+	return f
+}

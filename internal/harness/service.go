@@ -1,0 +1,66 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/lunchrush/lunchrush/chaos"
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+	"github.com/lunchrush/lunchrush/service"
+	"github.com/lunchrush/lunchrush/simulator"
+)
+
+// Choose picks the testbed for a run; see [testbed.Choose].
+func Choose(ctx context.Context, want string, needs []string) (testbed.Choice, error) {
+	return testbed.Choose(ctx, want, needs)
+}
+
+// Known is what a scenario file may name: the service's switches and the measures of a report.
+func Known() scenarios.Known {
+	known := scenarios.Known{Switches: make(map[string]func(string) error), Faults: make(map[string][]string)}
+	for _, s := range service.Switches() {
+		known.Switches[s.Key] = func(value string) error {
+			cfg := service.Default()
+			return cfg.Set(s.Key, value)
+		}
+	}
+	for _, m := range reports.Measures() {
+		known.Measures = append(known.Measures, m.Name)
+	}
+	for _, k := range chaos.Kinds() {
+		known.Faults[k.Name] = slices.Sorted(maps.Keys(k.Params))
+	}
+	return known
+}
+
+// serviceConfig is the hardened service with the scenario's own switches, for the as-was side with the documented
+// mistakes on top, wired to the stack and to the simulator's upstreams.
+func serviceConfig(sc *scenarios.Scenario, side string, stack testbed.Stack, up simulator.ServiceSettings) (*service.Config, error) {
+	cfg := service.Default()
+	if err := setAll(cfg, sc.Service); err != nil {
+		return nil, fmt.Errorf("%s: service: %w", sc.Name, err)
+	}
+	if side == AsWas {
+		if err := setAll(cfg, sc.AsWas); err != nil {
+			return nil, fmt.Errorf("%s: as-was: %w", sc.Name, err)
+		}
+	}
+	wire(cfg, stack, up)
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: the service refuses these switches: %w", sc.Name, err)
+	}
+	return cfg, nil
+}
+
+func setAll(cfg *service.Config, switches map[string]string) error {
+	var problems []error
+	for _, key := range slices.Sorted(maps.Keys(switches)) {
+		problems = append(problems, cfg.Set(key, switches[key]))
+	}
+	return errors.Join(problems...)
+}
