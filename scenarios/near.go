@@ -18,7 +18,7 @@ func maybe(got string, accepted []string) string {
 	return list
 }
 
-// nearest returns the accepted word within a third of got's length in edits, "" when there is none. Ties go to the
+// nearest returns the accepted word within a third of got's length in edits, or one that got begins, or "". Ties go to the
 // first in the alphabet, so that messages do not change from run to run.
 func nearest(got string, accepted []string) string {
 	if len(got) > 64 {
@@ -28,6 +28,13 @@ func nearest(got string, accepted []string) string {
 	for _, word := range slices.Sorted(slices.Values(accepted)) {
 		if n := edits(strings.ToLower(got), word); n < bestEdits {
 			best, bestEdits = word, n
+		}
+	}
+	if best == "" && len(got) > 2 {
+		for _, word := range slices.Sorted(slices.Values(accepted)) {
+			if strings.HasPrefix(word, got) {
+				return word
+			}
 		}
 	}
 	return best

@@ -63,7 +63,7 @@ func scalarOf[T any](dst *T, wants string, schema object, parse func(string) (T,
 
 const (
 	pricePattern    = `[0-9]+(\.\.[0-9]+)?`
-	durationPattern = `([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+`
+	durationPattern = `([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`
 	sharePattern    = `[0-9]+(\.[0-9]+)?%`
 	clockPattern    = `[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?`
 )
