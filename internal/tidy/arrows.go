@@ -28,6 +28,11 @@ var Arrows = []Arrow{
 		Why:  "the harness makes one run out of all the parts; commands are above it",
 	},
 	{
+		From: "bench",
+		May:  []string{"internal", "scenarios", "simulator", "chaos", "reports", "service"},
+		Why:  "measurements take the parts as they are, and nothing imports them",
+	},
+	{
 		From: "scenarios",
 		Why:  "what can be named in a scenario is passed in, so that the loader serves any service and any report",
 	},
