@@ -103,8 +103,11 @@ fuzz: ## fuzz every parser for FUZZ_TIME (30s) each
 	done
 
 .PHONY: bench
-bench: ## measure
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## measure against other programs on this machine, in one run; prints ratios, judges nothing [BENCH=audit]
+	@for dir in bench/$(or $(BENCH),*)/; do \
+		echo "== go run ./$${dir%/}"; \
+		$(GO) run "./$${dir%/}" || exit 1; \
+	done
 
 .PHONY: golden
 golden: ## write the expected files anew from what the code does now; read the diff
