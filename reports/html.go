@@ -19,17 +19,12 @@ import (
 var assets embed.FS
 
 var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{
-	"yuan":    yuan,
-	"span":    func(ns int64) string { return unbroken(span(ns)) },
-	"seconds": func(ns int64) string { return unbroken(seconds(ns)) },
-	"count":   func(n int) string { return count(int64(n)) },
-	"count64": count,
-	"plural": func(n int, one, many string) string {
-		if n == 1 {
-			return "1 " + one
-		}
-		return count(int64(n)) + " " + many
-	},
+	"yuan":       yuan,
+	"span":       func(ns int64) string { return unbroken(span(ns)) },
+	"seconds":    func(ns int64) string { return unbroken(seconds(ns)) },
+	"count":      func(n int) string { return count(int64(n)) },
+	"count64":    count,
+	"several":    several,
 	"rankChecks": rankChecks,
 	"bytes":      bytesOf,
 	"lower":      strings.ToLower,
@@ -90,7 +85,9 @@ type keyFigure struct {
 
 // A classRow is one class of orders in the loss table.
 type classRow struct {
-	meaning
+	Class Class
+	Bad   bool
+	Says  string
 	Count int
 	Fen   string // "" when the list of bad orders does not hold them all
 }
@@ -287,11 +284,11 @@ func classRows(a *Audit) []classRow {
 		fen[b.Class] += b.Fen
 		listed[b.Class]++
 	}
-	rows := make([]classRow, 0, len(meanings))
-	for _, m := range meanings {
-		row := classRow{meaning: m, Count: a.Classes[m.Class]}
-		if m.Bad && row.Count > 0 && listed[m.Class] == row.Count {
-			row.Fen = yuan(fen[m.Class])
+	rows := make([]classRow, 0, len(classes))
+	for _, c := range classes {
+		row := classRow{Class: c, Bad: c.Bad(), Says: meanings[c], Count: a.Classes[c]}
+		if c.Loss() && row.Count > 0 && listed[c] == row.Count {
+			row.Fen = yuan(fen[c])
 		}
 		rows = append(rows, row)
 	}

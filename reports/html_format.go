@@ -27,6 +27,14 @@ func count(n int64) string {
 	return thousands(uint64(n))
 }
 
+// several counts things by their name: "1 order", "13,000 orders".
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(int64(n)) + " " + many
+}
+
 func thousands(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for at := len(s) - 3; at > 0; at -= 3 {

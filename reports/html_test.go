@@ -302,19 +302,14 @@ func TestShellLineReadsBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestEveryClassHasOneMeaning(t *testing.T) {
-	all := []Class{
-		OKDispensed, OKRefunded, OKUnpaid, Recovered, Lost, DispensedAndRefunded, DoubleDispense, DoubleRefund, UnpaidDispense, AckedLost,
-		AmountMismatch, Stuck, Indeterminate,
+func TestEveryClassHasAMeaning(t *testing.T) {
+	for _, c := range classes {
+		if meanings[c] == "" {
+			t.Errorf("%s means nothing to a reader", c)
+		}
 	}
-	var told []Class
-	for _, m := range meanings {
-		told = append(told, m.Class)
-	}
-	slices.Sort(all)
-	slices.Sort(told)
-	if !slices.Equal(all, told) {
-		t.Errorf("meanings are of %v, classes are %v", told, all)
+	if len(meanings) != len(classes) {
+		t.Errorf("%d classes, %d meanings", len(classes), len(meanings))
 	}
 }
 

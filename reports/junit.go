@@ -19,15 +19,18 @@ type (
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name      string          `xml:"name,attr"`
-		Tests     int             `xml:"tests,attr"`
-		Failures  int             `xml:"failures,attr"`
-		Errors    int             `xml:"errors,attr"`
-		Skipped   int             `xml:"skipped,attr"`
-		Timestamp string          `xml:"timestamp,attr,omitempty"`
-		Settings  []junitProperty `xml:"properties>property,omitempty"`
-		Cases     []junitCase     `xml:"testcase"`
-		Out       string          `xml:"system-out,omitempty"`
+		Name      string         `xml:"name,attr"`
+		Tests     int            `xml:"tests,attr"`
+		Failures  int            `xml:"failures,attr"`
+		Errors    int            `xml:"errors,attr"`
+		Skipped   int            `xml:"skipped,attr"`
+		Timestamp string         `xml:"timestamp,attr,omitempty"`
+		Settings  *junitSettings `xml:"properties,omitempty"`
+		Cases     []junitCase    `xml:"testcase"`
+		Out       string         `xml:"system-out,omitempty"`
+	}
+	junitSettings struct {
+		All []junitProperty `xml:"property"`
 	}
 	junitProperty struct {
 		Name  string `xml:"name,attr"`
@@ -100,7 +103,7 @@ func junitVerdict(a *Analysis, class string) junitSuite {
 	return junitSuite{
 		Name:  "verdict",
 		Cases: []junitCase{c},
-		Settings: []junitProperty{
+		Settings: &junitSettings{[]junitProperty{
 			{"scenario", a.Run.Scenario},
 			{"profile", a.Run.Profile},
 			{"seed", fmt.Sprint(a.Run.Seed)},
@@ -109,7 +112,7 @@ func junitVerdict(a *Analysis, class string) junitSuite {
 			{"exit_code", fmt.Sprint(a.Verdict.ExitCode)},
 			{"loss_fen", fmt.Sprint(a.Verdict.LossFen)},
 			{"repeat", repeatLine(&a.Run)},
-		},
+		}},
 		Out: strings.Join(a.Warnings, "\n"),
 	}
 }

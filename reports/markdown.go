@@ -24,7 +24,7 @@ func Markdown(w io.Writer, a *Analysis) error {
 	}
 	var answer []string
 	if lost := lostOrders(&a.Audit); lost > 0 || a.Verdict.LossFen != 0 {
-		answer = append(answer, fmt.Sprintf("Lost: %s orders, **%s yuan**", count(int64(lost)), yuan(a.Verdict.LossFen)))
+		answer = append(answer, fmt.Sprintf("Lost: %s, **%s yuan**", several(lost, "order", "orders"), yuan(a.Verdict.LossFen)))
 	}
 	if a.Verdict.Since >= 0 && a.Verdict.Outcome != Pass {
 		since := seconds(int64(a.Verdict.Since)) + " into the run"
