@@ -1,0 +1,173 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Front takes orders from buyers and handles what the gates hand over.
+type Front struct {
+	Parts
+	shop  Shop
+	waker Waker // nil: only the push queue wakes notifiers
+}
+
+// NewFront makes a front. Waker may be nil.
+func NewFront(p Parts, shop Shop, waker Waker) *Front {
+	return &Front{Parts: p, shop: shop, waker: waker}
+}
+
+// An OrderRequest is what a buyer asks for.
+type OrderRequest struct {
+	RequestID string  `json:"request_id"`
+	MachineID string  `json:"machine_id"`
+	Slot      int     `json:"slot"`
+	Channel   Channel `json:"channel"`
+	BuyerID   string  `json:"buyer_id"`
+}
+
+// createdGrace is when a job looks at an order that the channel has not answered for: its process may have died.
+const createdGrace = 30 * time.Second
+
+// CreateOrder makes an order and a way to pay it. fresh is false when the request had made one before; then that is
+// returned. ErrNoSuchChannel, ErrUnknownMachine, ErrUnknownSlot, ErrSoldOut, ErrChannelFailed.
+func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh bool, err error) {
+	if _, ok := f.Channels[r.Channel]; !ok {
+		return Order{}, false, ErrNoSuchChannel
+	}
+	fen, err := f.shop.Price(ctx, r.MachineID, r.Slot)
+	if err != nil {
+		return Order{}, false, err
+	}
+	now := f.Now()
+	o = Order{
+		ID: NewOrderID(now), RequestID: r.RequestID, MachineID: r.MachineID, Slot: r.Slot, Channel: r.Channel, BuyerID: r.BuyerID, Fen: fen,
+		State: Created, PayChannels: []Channel{r.Channel}, CreatedMS: now.UnixMilli(),
+		ExpiresMS: now.Add(f.Profile.Pay.Window).UnixMilli(), NextMS: now.Add(createdGrace).UnixMilli(),
+	}
+	switch err := f.Store.CreateOrder(ctx, o); {
+	case errors.Is(err, ErrDuplicate):
+		if o, err = f.Store.OrderByRequest(ctx, r.RequestID); err != nil || o.State != Created {
+			return o, false, err
+		}
+		// The first try has not come through yet, or died: make its order payable. The channel takes that twice.
+		o, err = f.makePayable(ctx, o)
+		return o, false, err
+	case err != nil:
+		return Order{}, false, err
+	}
+	f.Metrics.Moves.WithLabelValues(string(Created)).Inc()
+	o, err = f.makePayable(ctx, o)
+	return o, true, err
+}
+
+// makePayable asks the channel for a way to pay a CREATED order.
+func (f *Front) makePayable(ctx context.Context, o Order) (Order, error) {
+	url, err := f.prepay(ctx, o, o.Channel)
+	if err != nil {
+		var definite *ChannelError
+		if errors.As(err, &definite) {
+			// Nothing can be paid: give the stock back at once. After an indeterminate answer a job asks later.
+			ctx, cancel := detached(ctx, 5*time.Second)
+			defer cancel()
+			if moved, closing := f.Store.CloseOrder(ctx, o.ID, f.Now()); closing != nil {
+				f.Log.Warn("closing an order that its channel refused", "order", o.ID, "error", closing)
+			} else if moved {
+				f.Metrics.Moves.WithLabelValues(string(Closed)).Inc()
+			}
+		}
+		return o, fmt.Errorf("%w: %w", ErrChannelFailed, err)
+	}
+	o.PayURL = url
+	o.NextMS = o.ExpiresMS
+	if f.Profile.Remedy.Mode == On {
+		o.NextMS = min(o.NextMS, o.CreatedMS+f.Profile.Remedy.After.Milliseconds())
+	}
+	moved, err := f.Store.MakePayable(ctx, o)
+	if err != nil {
+		return o, err
+	}
+	if moved {
+		o.State = Paying
+		f.Metrics.Moves.WithLabelValues(string(Paying)).Inc()
+		return o, nil
+	}
+	// The notification overtook the channel's answer, or the same request came twice.
+	return f.Store.Order(ctx, o.ID)
+}
+
+func (f *Front) prepay(ctx context.Context, o Order, channel Channel) (string, error) {
+	began := time.Now()
+	url, err := f.Channels[channel].Prepay(ctx, Prepay{OrderID: o.ID, RequestID: o.RequestID, Fen: o.Fen, ExpiresMS: o.ExpiresMS})
+	f.observe(string(channel), "prepay", began, err)
+	return url, err
+}
+
+// observe measures a call to an upstream.
+func (p *Parts) observe(upstream, operation string, began time.Time, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "failed"
+	}
+	p.Metrics.Calls.WithLabelValues(upstream, operation, outcome).Observe(time.Since(began).Seconds())
+}
+
+// Pay makes a further way to pay an order. ErrUnknownOrder, ErrNotPayable, ErrNoSuchChannel, ErrChannelFailed.
+func (f *Front) Pay(ctx context.Context, orderID string, channel Channel) (Order, error) {
+	if _, ok := f.Channels[channel]; !ok {
+		return Order{}, ErrNoSuchChannel
+	}
+	o, err := f.Order(ctx, orderID)
+	if err != nil {
+		return o, err
+	}
+	if o.State != Paying || o.ExpiresMS <= f.Now().UnixMilli() {
+		return o, ErrNotPayable
+	}
+	if !slices.Contains(o.PayChannels, channel) {
+		// Written first: what may be paid at a channel must be closed there in the end.
+		moved, err := f.Store.AddChannel(ctx, o.ID, append(slices.Clone(o.PayChannels), channel))
+		if err != nil {
+			return o, err
+		}
+		if !moved {
+			return o, ErrNotPayable
+		}
+	}
+	url, err := f.prepay(ctx, o, channel)
+	if err != nil {
+		return o, fmt.Errorf("%w: %w", ErrChannelFailed, err)
+	}
+	o.PayURL = url
+	return o, nil
+}
+
+// Order reads an order. ErrUnknownOrder.
+func (f *Front) Order(ctx context.Context, orderID string) (Order, error) {
+	o, err := f.Store.Order(ctx, orderID)
+	if errors.Is(err, ErrNotFound) {
+		return o, ErrUnknownOrder
+	}
+	return o, err
+}
+
+// push sends a command on its way. When that fails the command stays QUEUED, and a job pushes it again.
+func (p *Parts) push(ctx context.Context, waker Waker, c Command) {
+	ctx, cancel := detached(ctx, 2*time.Second)
+	defer cancel()
+	err := p.Pushes.Push(ctx, c)
+	if err == nil {
+		p.Metrics.Commands.WithLabelValues(c.Kind, "pushed").Inc()
+		return
+	}
+	p.Metrics.Commands.WithLabelValues(c.Kind, "push-failed").Inc()
+	if waker != nil {
+		if err := waker.Wake(ctx, c.MachineID, c.ID); err == nil {
+			return // the notifier looks into the database
+		}
+	}
+	p.Log.Warn("command not pushed, a job will", "command", c.ID, "error", err)
+}

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lunchrush/lunchrush/service"
+)
+
+// maxSkew is how far off a machine's clock may be.
+const maxSkew = 5 * time.Minute
+
+// keyTTL is how long a machine's key is remembered, and a refusal for its lack at most a second: a machine may just be
+// on its way into the database, and a flood with made-up ids must not reach it each time.
+const (
+	keyTTL   = time.Minute
+	noKeyTTL = time.Second
+)
+
+// maxKeys bounds the memory of keys; beyond it all are forgotten and read anew.
+const maxKeys = 100_000
+
+// keyring remembers machines' keys.
+type keyring struct {
+	store service.Catalogue
+	now   func() time.Time
+
+	mu   sync.Mutex
+	keys map[string]keyEntry // guarded by mu
+}
+
+type keyEntry struct {
+	key   []byte // nil: there is none
+	until time.Time
+}
+
+func (k *keyring) find(ctx context.Context, machineID string) ([]byte, error) {
+	now := k.now()
+	k.mu.Lock()
+	e, ok := k.keys[machineID]
+	k.mu.Unlock()
+	if ok && now.Before(e.until) {
+		return e.key, nil
+	}
+	key, err := k.store.MachineKey(ctx, machineID)
+	ttl := keyTTL
+	if errors.Is(err, service.ErrNotFound) {
+		key, err, ttl = nil, nil, noKeyTTL
+	}
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.keys) >= maxKeys {
+		clear(k.keys)
+	}
+	k.keys[machineID] = keyEntry{key, now.Add(ttl)}
+	return key, nil
+}
+
+func (k *keyring) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.keys)
+}
+
+var errUnauthorized = &badRequest{http.StatusUnauthorized, "machine not authenticated"}
+
+// authenticate checks LR-HMAC: that the request with this body was signed by the machine in its path.
+func (k *keyring) authenticate(r *http.Request, machineID string, body []byte) error {
+	credentials, ok := strings.CutPrefix(r.Header.Get("Authorization"), "LR-HMAC ")
+	if !ok {
+		return errUnauthorized
+	}
+	parts := strings.Split(credentials, ":")
+	if len(parts) != 3 || parts[0] != machineID {
+		return errUnauthorized
+	}
+	ms, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return errUnauthorized
+	}
+	if skew := k.now().Sub(time.UnixMilli(ms)); skew > maxSkew || skew < -maxSkew {
+		return errUnauthorized
+	}
+	got, err := hex.DecodeString(parts[2])
+	if err != nil {
+		return errUnauthorized
+	}
+	key, err := k.find(r.Context(), machineID)
+	if err != nil {
+		return err
+	}
+	if key == nil {
+		return errUnauthorized
+	}
+	if !hmac.Equal(got, signature(key, parts[1], r.Method, r.RequestURI, body)) {
+		return errUnauthorized
+	}
+	return nil
+}
+
+func signature(key []byte, ms, method, uri string, body []byte) []byte {
+	sum := sha256.Sum256(body)
+	var text bytes.Buffer
+	text.WriteString(ms)
+	text.WriteByte('\n')
+	text.WriteString(method)
+	text.WriteByte('\n')
+	text.WriteString(uri)
+	text.WriteByte('\n')
+	text.WriteString(hex.EncodeToString(sum[:]))
+	mac := hmac.New(sha256.New, key)
+	mac.Write(text.Bytes())
+	return mac.Sum(nil)
+}

@@ -1,0 +1,132 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Jobs are the scheduled ones: what money needs although nobody asks for it. Any number of processes may run them:
+// each look at a row is claimed by compare-and-set.
+type Jobs struct {
+	Parts
+	waker Waker
+	// settle carries out a payment that remedy found; it is front's.
+	settle func(ctx context.Context, p Payment) error
+}
+
+// NewJobs makes the jobs. Waker may be nil.
+func NewJobs(p Parts, waker Waker) *Jobs {
+	f := NewFront(p, nil, waker)
+	return &Jobs{Parts: p, waker: waker, settle: func(ctx context.Context, payment Payment) error {
+		_, err := f.settle(ctx, payment, 0)
+		return err
+	}}
+}
+
+// jobLimit bounds the rows that one run of a job looks at.
+const jobLimit = 200
+
+// jobWorkers bounds the rows that a job handles at once: each is a call to a channel, most of which is waiting.
+const jobWorkers = 8
+
+type job struct {
+	name  string
+	every time.Duration
+	run   func(ctx context.Context) error
+}
+
+func (j *Jobs) list() []job {
+	s := &j.Profile
+	list := []job{
+		{"refund-retry", s.Refund.Every, j.retryRefunds},
+		{"unpaid", s.Remedy.Every, j.lookAtUnpaid},
+		{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain},
+	}
+	if s.Refund.Guard == None {
+		list = append(list, job{"refund-timer", s.Refund.Every, j.refundUnchecked})
+	} else {
+		list = append(list, job{"refund-timer", s.Refund.Every, j.refundOverdue})
+	}
+	if s.Remedy.Mode == On {
+		list = append(list, job{"remedy", s.Remedy.Every, j.workRemedies})
+	}
+	if s.Queue.Archive > 0 {
+		list = append(list, job{"archive", 15 * time.Second, j.archive})
+	}
+	return list
+}
+
+// Run runs every job at its interval until ctx ends; a run that was begun is finished.
+func (j *Jobs) Run(ctx context.Context) {
+	var jobs sync.WaitGroup
+	for _, job := range j.list() {
+		jobs.Go(func() {
+			tick := time.NewTicker(job.every)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				work, cancel := detached(ctx, time.Minute)
+				err := job.run(work)
+				cancel()
+				outcome := "ok"
+				if err != nil {
+					outcome = "failed"
+					j.Log.Warn("job", "job", job.name, "error", err)
+				}
+				j.Metrics.Jobs.WithLabelValues(job.name, outcome).Inc()
+			}
+		})
+	}
+	jobs.Wait()
+}
+
+// each runs work over list, jobWorkers at once, and joins what went wrong.
+func each[T any](ctx context.Context, list []T, work func(context.Context, T) error) error {
+	var mu sync.Mutex
+	var problems []error
+	var workers sync.WaitGroup
+	next := make(chan T)
+	for range min(jobWorkers, len(list)) {
+		workers.Go(func() {
+			for v := range next {
+				if err := work(ctx, v); err != nil {
+					mu.Lock()
+					problems = append(problems, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, v := range list {
+		next <- v
+	}
+	close(next)
+	workers.Wait()
+	return errors.Join(problems...)
+}
+
+// pushAgain pushes commands that nobody fetched: the queue may have lost them, or the machine is away.
+func (j *Jobs) pushAgain(ctx context.Context) error {
+	now := j.Now()
+	list, err := j.Store.UnfetchedCommands(ctx, now.Add(-j.Profile.Command.PushAgain), now, jobLimit)
+	for _, c := range list {
+		j.push(ctx, j.waker, c)
+	}
+	return err
+}
+
+// archive moves finished rows out of the consumers' way.
+func (j *Jobs) archive(ctx context.Context) error {
+	for {
+		n, err := j.Store.Archive(ctx, j.Now().Add(-j.Profile.Queue.Archive), 500)
+		if err != nil || n < 500 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/lunchrush/lunchrush/service"
+)
+
+// States of a remedy order.
+const (
+	remedyOpen = "OPEN"
+	remedyDone = "DONE"
+)
+
+func raiseRemedy(ctx context.Context, db executor, orderID, reason string, done bool, now time.Time) error {
+	state, count, last := remedyOpen, 0, any(nil)
+	if done {
+		state, count, last = remedyDone, 1, now.UTC()
+	}
+	_, err := db.ExecContext(ctx, `INSERT INTO remedy_order (order_id, reason, remedy_count, state, create_time, last_remedy_time, next_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE state = VALUES(state), reason = VALUES(reason), next_ms = VALUES(next_ms),
+		remedy_count = remedy_count + VALUES(remedy_count)`, orderID, reason, count, state, now.UTC(), last, now.UnixMilli())
+	return err
+}
+
+// RaiseRemedy writes a remedy order; one that is there is opened again.
+func (s *Store) RaiseRemedy(ctx context.Context, orderID, reason string, done bool, now time.Time) error {
+	return s.again(ctx, func() error { return raiseRemedy(ctx, s.db, orderID, reason, done, now) })
+}
+
+// DueRemedies lists open remedy orders.
+func (s *Store) DueRemedies(ctx context.Context, now time.Time, limit int) ([]service.RemedyOrder, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT order_id, reason, remedy_count, state, next_ms FROM remedy_order
+		WHERE state = ? AND next_ms <= ? ORDER BY next_ms LIMIT ?`, remedyOpen, now.UnixMilli(), limit)
+	return all(rows, err, func(rows *sql.Rows) (r service.RemedyOrder, err error) {
+		err = rows.Scan(&r.OrderID, &r.Reason, &r.Count, &r.State, &r.NextMS)
+		return r, err
+	})
+}
+
+// ClaimRemedy counts an attempt and keeps others away until next.
+func (s *Store) ClaimRemedy(ctx context.Context, r *service.RemedyOrder, now, next time.Time) (bool, error) {
+	moved, err := s.moved(ctx, `UPDATE remedy_order SET remedy_count = remedy_count + 1, last_remedy_time = ?, next_ms = ?
+		WHERE order_id = ? AND state = ? AND remedy_count = ?`, now.UTC(), next.UnixMilli(), r.OrderID, remedyOpen, r.Count)
+	if moved {
+		r.Count++
+		r.NextMS = next.UnixMilli()
+	}
+	return moved, err
+}
+
+// RemedyDone ends a remedy order.
+func (s *Store) RemedyDone(ctx context.Context, orderID string, now time.Time) error {
+	_, err := s.exec(ctx, `UPDATE remedy_order SET state = ?, last_remedy_time = ? WHERE order_id = ? AND state = ?`,
+		remedyDone, now.UTC(), orderID, remedyOpen)
+	return err
+}

@@ -1,0 +1,306 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Notifier answers the machines: it holds their polls until there is a command, and takes their results.
+//
+// A poll that waits costs its handler's goroutine, one channel and one timer; of Redis it costs one POP when it comes in, and
+// of the database nothing.
+type Notifier struct {
+	Parts
+
+	mu      sync.Mutex
+	waiting map[string]*poll  // by machine; guarded by mu
+	given   map[string]string // by machine: the dispense command it was given last, or reported; guarded by mu
+	settled map[string]string // by machine: the command whose result is recorded; guarded by mu
+	ended   bool              // guarded by mu
+}
+
+// A poll is a machine's request that waits.
+type poll struct {
+	wake     chan struct{} // one slot: a wake that comes while the poll looks is not lost
+	replaced chan struct{} // closed when the machine polls anew, or the process ends
+}
+
+// NewNotifier makes a notifier; [Notifier.Run] wakes its polls.
+func NewNotifier(p Parts) *Notifier {
+	return &Notifier{Parts: p, waiting: make(map[string]*poll), given: make(map[string]string), settled: make(map[string]string)}
+}
+
+// Run listens for pushes until ctx ends, and then answers every poll that waits.
+func (n *Notifier) Run(ctx context.Context) {
+	for attempt := 1; ctx.Err() == nil; attempt++ {
+		if err := n.Pushes.Listen(ctx, n.WakeMachine); err != nil && ctx.Err() == nil {
+			n.Log.Warn("listening for pushes", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(time.Second, time.Duration(attempt)*50*time.Millisecond)):
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended = true
+	for id, p := range n.waiting {
+		close(p.replaced)
+		delete(n.waiting, id)
+	}
+}
+
+// WakeMachine lets the machine's poll look for a command.
+func (n *Notifier) WakeMachine(machineID string) {
+	n.mu.Lock()
+	p := n.waiting[machineID]
+	n.mu.Unlock()
+	if p == nil {
+		return
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Wake implements [Waker] for the notifier of this process.
+func (n *Notifier) Wake(_ context.Context, machineID, _ string) error {
+	n.WakeMachine(machineID)
+	return nil
+}
+
+// Waiting is how many polls wait.
+func (n *Notifier) Waiting() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.waiting)
+}
+
+// Poll waits for a command for the machine, at most for wait. last is the command that the machine knows it was given
+// last. found is false when there is none.
+func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, found bool, err error) {
+	p, lost, ok := n.enter(machineID, last)
+	if !ok {
+		return Command{}, false, nil
+	}
+	defer n.leave(machineID, p)
+
+	if lost {
+		if c, found, err = n.lost(ctx, machineID, last); err != nil || found {
+			return c, found, err
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		if c, found, err = n.next(ctx, machineID); err != nil || found {
+			return c, found, err
+		}
+		select {
+		case <-p.wake:
+		case <-timer.C:
+			return Command{}, false, nil
+		case <-p.replaced:
+			return Command{}, false, nil
+		case <-ctx.Done():
+			return Command{}, false, nil
+		}
+	}
+}
+
+// enter registers a poll. lost tells that the machine may not have got what it was given.
+func (n *Notifier) enter(machineID, last string) (p *poll, lost, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ended {
+		return nil, false, false
+	}
+	if before := n.waiting[machineID]; before != nil {
+		close(before.replaced)
+	}
+	p = &poll{wake: make(chan struct{}, 1), replaced: make(chan struct{})}
+	n.waiting[machineID] = p
+	given, known := n.given[machineID]
+	return p, !known || given != last, true
+}
+
+func (n *Notifier) leave(machineID string, p *poll) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.waiting[machineID] == p {
+		delete(n.waiting, machineID)
+	}
+}
+
+func (n *Notifier) gave(machineID, commandID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.given[machineID] = commandID
+}
+
+// lost finds the command that the machine was given and does not know: the answer that carried it did not arrive. It
+// is looked for with the first poll that a process sees of a machine, and when the machine contradicts the notifier.
+func (n *Notifier) lost(ctx context.Context, machineID, last string) (Command, bool, error) {
+	now := n.Now()
+	c, err := n.Store.LostCommand(ctx, machineID, now)
+	if errors.Is(err, ErrNotFound) || (err == nil && c.ID == last) {
+		n.gave(machineID, last)
+		return Command{}, false, nil
+	}
+	if err != nil {
+		return Command{}, false, err
+	}
+	moved, err := n.Store.ResendCommand(ctx, c, now)
+	if err != nil || !moved {
+		return Command{}, false, err
+	}
+	n.Metrics.Commands.WithLabelValues(c.Kind, "sent-again").Inc()
+	n.gave(machineID, c.ID)
+	return c, true, nil
+}
+
+// next takes the machine's next command. It is given away by the compare-and-set to SENT alone: what the queue holds
+// is a hint, and may be stale.
+func (n *Notifier) next(ctx context.Context, machineID string) (Command, bool, error) {
+	for {
+		c, found, err := n.Pushes.Pop(ctx, machineID)
+		if err != nil {
+			if ctx.Err() != nil {
+				return Command{}, false, nil
+			}
+			// Redis is down: the database knows.
+			c, err = n.Store.QueuedCommand(ctx, machineID)
+			if errors.Is(err, ErrNotFound) {
+				return Command{}, false, nil
+			}
+			if err != nil {
+				return Command{}, false, err
+			}
+		} else if !found {
+			return Command{}, false, nil
+		}
+		moved, err := n.Store.SendCommand(ctx, c.ID, n.Now())
+		if err != nil {
+			return Command{}, false, err // QUEUED still, or lost: either is found again
+		}
+		if !moved {
+			n.Metrics.Commands.WithLabelValues(c.Kind, "stale").Inc()
+			continue
+		}
+		n.Metrics.Commands.WithLabelValues(c.Kind, "sent").Inc()
+		if c.Kind == Dispense {
+			n.gave(machineID, c.ID)
+		}
+		return c, true, nil
+	}
+}
+
+// A MachineResult is what a machine reports.
+type MachineResult struct {
+	CommandID string  `json:"command_id"`
+	OrderID   string  `json:"order_id"`
+	Outcome   Outcome `json:"outcome"`
+	Detail    string  `json:"detail"`
+}
+
+// Result records what became of a command, as often as it is told. It returns the order's state. ErrUnknownCommand,
+// ErrNoSuchOutcome.
+func (n *Notifier) Result(ctx context.Context, machineID string, r MachineResult) (State, error) {
+	c, err := n.Store.Command(ctx, r.CommandID)
+	if errors.Is(err, ErrNotFound) || (err == nil && c.MachineID != machineID) {
+		return "", ErrUnknownCommand
+	}
+	if err != nil {
+		return "", err
+	}
+	now := n.Now()
+	if c.Kind == Cancel {
+		// The answer to a cancel is what became of the command that it meant.
+		if err := n.Store.EndCommand(ctx, c.ID, CommandAnswered, now); err != nil {
+			return "", err
+		}
+		if c, err = n.Store.DispenseCommand(ctx, c.OrderID); err != nil {
+			return "", err
+		}
+	}
+	state, err := n.record(ctx, c, r.Outcome, now)
+	if err != nil {
+		return "", err
+	}
+	n.Metrics.Commands.WithLabelValues(Dispense, string(r.Outcome)).Inc()
+	n.mu.Lock()
+	n.settled[machineID] = r.CommandID
+	n.mu.Unlock()
+	return state, nil
+}
+
+func (p *Parts) record(ctx context.Context, c Command, outcome Outcome, now time.Time) (State, error) {
+	var end CommandState
+	var reason string
+	switch outcome {
+	case OutcomeDispensed:
+		state, err := p.Store.Dispensed(ctx, c, now)
+		if err == nil && state != Dispensed {
+			p.Log.Error("dispensed after the refund", "order", c.OrderID, "machine", c.MachineID, "state", state)
+		}
+		if err == nil && !c.State.Final() {
+			p.Metrics.Moves.WithLabelValues(string(state)).Inc()
+		}
+		return state, err
+	case OutcomeFailed:
+		end, reason = CommandFailed, BecauseFailed
+	case OutcomeExpired:
+		end, reason = CommandExpired, BecauseNoResult
+	case OutcomeCancelled:
+		end, reason = CommandCancelled, BecauseCancelled
+	default:
+		return "", ErrNoSuchOutcome
+	}
+	o, err := p.Store.Order(ctx, c.OrderID)
+	if err != nil {
+		return "", err
+	}
+	if o.State != Dispensing && o.State != Paid {
+		return o.State, p.Store.EndCommand(ctx, c.ID, end, now)
+	}
+	return p.takeBack(ctx, o, c, end, reason, now)
+}
+
+// takeBack ends a command without goods and raises the refund.
+func (p *Parts) takeBack(ctx context.Context, o Order, c Command, end CommandState, reason string, now time.Time) (State, error) {
+	state, err := p.Store.NotDispensed(ctx, c, end, refundOf(paymentOf(o), reason), now)
+	if err == nil && state == Refunding {
+		p.Metrics.Moves.WithLabelValues(string(Refunding)).Inc()
+		p.Metrics.Refunds.WithLabelValues(reason, "raised").Inc()
+	}
+	return state, err
+}
+
+// A Heartbeat is what a machine tells of itself from time to time.
+type Heartbeat struct {
+	LastCommandID string  `json:"last_command_id"`
+	LastOrderID   string  `json:"last_order_id"`
+	State         string  `json:"state"`
+	LastOutcome   Outcome `json:"last_outcome"`
+}
+
+// Beat takes a heartbeat. It repeats the last result: one that was lost is recovered from it.
+func (n *Notifier) Beat(ctx context.Context, machineID string, b Heartbeat) error {
+	if b.LastCommandID == "" || b.LastOutcome == "" {
+		return nil
+	}
+	n.mu.Lock()
+	known := n.settled[machineID] == b.LastCommandID
+	n.mu.Unlock()
+	if known {
+		return nil
+	}
+	_, err := n.Result(ctx, machineID, MachineResult{CommandID: b.LastCommandID, OrderID: b.LastOrderID, Outcome: b.LastOutcome, Detail: "heartbeat"})
+	if errors.Is(err, ErrUnknownCommand) || errors.Is(err, ErrNoSuchOutcome) {
+		return nil // a machine that remembers another life
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package process
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/lunchrush/lunchrush/service"
+	"github.com/lunchrush/lunchrush/service/paychan"
+)
+
+// channelTimeout bounds one call to a payment channel, and channelConns the connections to one.
+const (
+	channelTimeout = 5 * time.Second
+	channelConns   = 128
+)
+
+// upstreams are what the service calls, and the verifiers of what calls it.
+type upstreams struct {
+	channels  map[service.Channel]service.PayChannel
+	verifiers map[service.Channel]service.Verifier
+	identity  service.Identity
+}
+
+func newUpstreams(cfg *service.Config) (*upstreams, error) {
+	u := &upstreams{channels: make(map[service.Channel]service.PayChannel), verifiers: make(map[service.Channel]service.Verifier)}
+	keys := make(map[service.Channel][]byte)
+	add := func(channel service.Channel, base string, secret service.Secret) error {
+		key, err := hex.DecodeString(string(secret))
+		if err != nil {
+			return fmt.Errorf("%s.api_key: not hex", channel)
+		}
+		keys[channel] = key
+		u.channels[channel], err = paychan.NewClient(paychan.ClientConfig{
+			Channel: channel, BaseURL: base, Key: key, Timeout: channelTimeout, Transport: paychan.NewTransport(channelConns),
+		})
+		return err
+	}
+	if w := cfg.WeChat; w.BaseURL != "" {
+		if err := add(service.WeChat, w.BaseURL, w.APIKey); err != nil {
+			return nil, err
+		}
+		v, err := paychan.NewWeChat(paychan.WeChatConfig{AppID: w.AppID, MchID: w.MchID, APIv3Key: string(w.V3Key), Platform: w.Platform})
+		if err != nil {
+			return nil, err
+		}
+		u.verifiers[service.WeChat] = v
+	}
+	if a := cfg.Alipay; a.BaseURL != "" {
+		if err := add(service.Alipay, a.BaseURL, a.APIKey); err != nil {
+			return nil, err
+		}
+		v, err := paychan.NewAlipay(paychan.AlipayConfig{AppID: a.AppID, SellerID: a.SellerID, PublicKey: a.PublicKey})
+		if err != nil {
+			return nil, err
+		}
+		u.verifiers[service.Alipay] = v
+	}
+	if r := cfg.Switches.Resolve; r.Mode != service.Off && cfg.Identity.URL != "" {
+		identity, err := paychan.NewIdentity(paychan.IdentityConfig{
+			BaseURL: cfg.Identity.URL, Keys: keys, Timeout: r.Timeout, Transport: paychan.NewTransport(channelConns),
+		})
+		if err != nil {
+			return nil, err
+		}
+		u.identity = identity
+	}
+	return u, nil
+}

@@ -1,0 +1,164 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a [Store].
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrSoldOut   = errors.New("sold out")
+	ErrDuplicate = errors.New("exists already")
+)
+
+// A Store keeps everything that must survive. Each method is one transaction: all of it happened or none.
+// Methods that return moved make a compare-and-set; false means that someone else was first, which is no error.
+type Store interface {
+	Migrate(ctx context.Context) error
+	Ping(ctx context.Context) error
+
+	Catalogue
+	Orders
+	Queue
+	Commands
+	Refunds
+	Remedies
+	AsWas
+
+	// Book writes the service's own book, line by line, to emit. It reads one snapshot.
+	Book(ctx context.Context, emit func(line any) error) error
+	Backlog(ctx context.Context, now time.Time) (Backlog, error)
+	// Refuse records notifications that were not taken.
+	Refuse(ctx context.Context, list []Refused) error
+	// Bound is the buyer's unionid, "" when not known yet.
+	Bound(ctx context.Context, channel Channel, buyerID string) (string, error)
+	Bind(ctx context.Context, channel Channel, buyerID, unionID string) error
+}
+
+// Catalogue is what stands in the street.
+type Catalogue interface {
+	PutMachines(ctx context.Context, list []Machine) error
+	// MachineKey is the key that the machine signs with. ErrNotFound.
+	MachineKey(ctx context.Context, machineID string) ([]byte, error)
+	// Slot is a slot's price and stock. ErrNotFound.
+	Slot(ctx context.Context, machineID string, slot int) (Slot, error)
+	// HasMachine tells an unknown machine from an unknown slot.
+	HasMachine(ctx context.Context, machineID string) (bool, error)
+}
+
+// Orders are the orders' own moves.
+type Orders interface {
+	// CreateOrder takes one piece of stock and writes the order as CREATED. ErrSoldOut, ErrDuplicate.
+	CreateOrder(ctx context.Context, o Order) error
+	// Order and OrderByRequest: ErrNotFound.
+	Order(ctx context.Context, orderID string) (Order, error)
+	OrderByRequest(ctx context.Context, requestID string) (Order, error)
+	// MakePayable moves CREATED to PAYING.
+	MakePayable(ctx context.Context, o Order) (moved bool, err error)
+	// AddChannel remembers a further channel that may take the payment of a PAYING order.
+	AddChannel(ctx context.Context, orderID string, channels []Channel) (moved bool, err error)
+	// CloseOrder moves CREATED or PAYING to CLOSED and gives the stock back.
+	CloseOrder(ctx context.Context, orderID string, now time.Time) (moved bool, err error)
+	// DueOrders lists orders in one of states whose NextMS has come, oldest first.
+	DueOrders(ctx context.Context, states []State, now time.Time, limit int) ([]Order, error)
+	// Postpone moves NextMS on, if it still is what o says and the state too. It claims the order for one look.
+	Postpone(ctx context.Context, o Order, next time.Time) (moved bool, err error)
+
+	// Settle records the payment of a payable order, writes its command, and finishes the row of pay_queue
+	// (queueID 0: there is none), all at once.
+	Settle(ctx context.Context, p Payment, c Command, next time.Time, queueID int64) (moved bool, err error)
+	// SettleByRefund records the payment of an order in one of from and sends the money back.
+	SettleByRefund(ctx context.Context, p Payment, from []State, r RefundRow, queueID int64, now time.Time) (moved bool, err error)
+	// RefundExtra sends back a transaction that is not the one the order was paid by.
+	RefundExtra(ctx context.Context, r RefundRow, queueID int64, now time.Time) error
+}
+
+// Queue is pay_queue.
+type Queue interface {
+	// Enqueue stores a payment. With unique, ErrDuplicate when the transaction is there already; with claimed, the caller
+	// handles the row itself until the lease ends.
+	Enqueue(ctx context.Context, p Payment, unique bool, now time.Time, lease time.Duration) (QueueRow, error)
+	// Row is one row. ErrNotFound.
+	Row(ctx context.Context, queueID int64) (QueueRow, error)
+	// DueRows lists rows that may be claimed.
+	DueRows(ctx context.Context, now time.Time, limit int) ([]QueueRow, error)
+	// Claim takes the row for lease, and counts the attempt in row.
+	Claim(ctx context.Context, row *QueueRow, now time.Time, lease time.Duration) (moved bool, err error)
+	// Finish, Retry and Void end the attempt that row was claimed for.
+	Finish(ctx context.Context, row QueueRow, now time.Time) (moved bool, err error)
+	Retry(ctx context.Context, row QueueRow, now, next time.Time) (moved bool, err error)
+	Void(ctx context.Context, row QueueRow, now time.Time, remedy bool) (moved bool, err error)
+	// Archive moves finished rows that ended before the moment to pay_queue_bak.
+	Archive(ctx context.Context, before time.Time, limit int) (rows int, err error)
+}
+
+// Commands are the machines' commands.
+type Commands interface {
+	// Command: ErrNotFound.
+	Command(ctx context.Context, commandID string) (Command, error)
+	// DispenseCommand is an order's newest dispense command. ErrNotFound.
+	DispenseCommand(ctx context.Context, orderID string) (Command, error)
+	// QueuedCommand is the machine's oldest command that was not given to it. ErrNotFound.
+	QueuedCommand(ctx context.Context, machineID string) (Command, error)
+	// SendCommand moves QUEUED to SENT.
+	SendCommand(ctx context.Context, commandID string, now time.Time) (moved bool, err error)
+	// LostCommand is the machine's newest command, if it is SENT, not settled, and was sent before the moment: the answer
+	// that carried it may never have arrived. ErrNotFound.
+	LostCommand(ctx context.Context, machineID string, before time.Time) (Command, error)
+	// ResendCommand stamps a SENT command anew.
+	ResendCommand(ctx context.Context, c Command, now time.Time) (moved bool, err error)
+	// UnfetchedCommands lists QUEUED commands pushed before the moment, and stamps them as pushed now.
+	UnfetchedCommands(ctx context.Context, before, now time.Time, limit int) ([]Command, error)
+	// Result records what the machine reports of a dispense command and moves its order: dispensed, or refunded by r.
+	// from are the command's states that may still move.
+	Dispensed(ctx context.Context, c Command, now time.Time) (State, error)
+	NotDispensed(ctx context.Context, c Command, end CommandState, r RefundRow, now time.Time) (State, error)
+	// EndCommand ends a cancel command.
+	EndCommand(ctx context.Context, commandID string, end CommandState, now time.Time) error
+
+	// CancelQueued takes back a command that no machine was given, and sends the money back.
+	CancelQueued(ctx context.Context, c Command, r RefundRow, now time.Time) (moved bool, err error)
+	// CancelSent moves a SENT command to CANCELLING and writes the cancel command.
+	CancelSent(ctx context.Context, c, cancel Command, now time.Time) (moved bool, err error)
+}
+
+// Refunds is the refunds table.
+type Refunds interface {
+	DueRefunds(ctx context.Context, now time.Time, limit int) ([]RefundRow, error)
+	// ClaimRefund counts an attempt in r and keeps others away until next.
+	ClaimRefund(ctx context.Context, r *RefundRow, next time.Time) (moved bool, err error)
+	// RefundConfirmed marks the refund done, moves its order to REFUNDED and gives the stock back once.
+	RefundConfirmed(ctx context.Context, r RefundRow, now time.Time) error
+}
+
+// Remedies is the remedy_order table.
+type Remedies interface {
+	// RaiseRemedy writes a remedy order, once per order.
+	RaiseRemedy(ctx context.Context, orderID, reason string, done bool, now time.Time) error
+	DueRemedies(ctx context.Context, now time.Time, limit int) ([]RemedyOrder, error)
+	ClaimRemedy(ctx context.Context, r *RemedyOrder, now, next time.Time) (moved bool, err error)
+	RemedyDone(ctx context.Context, orderID string, now time.Time) error
+}
+
+// AsWas are the documented mistakes. Nothing of the hardened profile calls them.
+type AsWas interface {
+	// ConsumeLocked handles the oldest unfinished row inside a transaction that locks pay_queue by a scan, and stays
+	// open until handle returns. found is false when there was none.
+	ConsumeLocked(ctx context.Context, now time.Time, handle func(QueueRow) Verdict) (found bool, err error)
+	// PayUnchecked records a payment whatever state the order is in, and writes the command.
+	PayUnchecked(ctx context.Context, p Payment, c Command, next time.Time) error
+	// Overdue lists payments that came before the moment, of orders not dispensed and not refunded.
+	Overdue(ctx context.Context, before time.Time, limit int) ([]Order, error)
+	// RefundUnchecked writes down a refund that was made, and REFUNDED, whatever state the order is in.
+	RefundUnchecked(ctx context.Context, r RefundRow, now time.Time) error
+}
+
+// A Verdict is how an attempt on a row of pay_queue ended.
+type Verdict struct {
+	Finished bool // else it is tried again
+	Next     time.Time
+	Void     bool // and never again
+	Remedy   bool // a void row raises a remedy order
+}
