@@ -161,7 +161,7 @@ func thousands(n int) string {
 // The SVG's measures, in its own units.
 const (
 	svgWidth, svgHeight              = 960.0, 320.0
-	svgLeft, svgRight, svgTop, svgLo = 64.0, 16.0, 48.0, 64.0
+	svgLeft, svgRight, svgTop, svgLo = 64.0, 28.0, 48.0, 64.0
 	svgBars                          = 120
 )
 

@@ -116,7 +116,7 @@ func (d flightDeck) land(e *entry) {
 	} else {
 		c.failed++
 	}
-	if d.inFlight--; d.closed && d.inFlight == 0 {
+	if d.inFlight--; d.closed && d.inFlight == 0 && len(d.queue) == 0 {
 		d.wake()
 	}
 }
