@@ -114,8 +114,17 @@ func (t *timeline) values(value func(*runlog.Sample) float64) []svg.Point {
 
 func (t *timeline) planned() []svg.Point {
 	points := make([]svg.Point, 0, len(t.a.Demand))
-	for _, d := range t.a.Demand {
-		points = append(points, svg.Point{X: float64(d.AtNS), Y: d.Rate})
+	for i, d := range t.a.Demand {
+		at := svg.Point{X: float64(d.AtNS), Y: d.Rate}
+		if at.X > t.to { // the run was cut short: the plan goes on, the picture ends
+			if i > 0 {
+				before := t.a.Demand[i-1]
+				part := (t.to - float64(before.AtNS)) / (at.X - float64(before.AtNS))
+				points = append(points, svg.Point{X: t.to, Y: before.Rate + part*(at.Y-before.Rate)})
+			}
+			break
+		}
+		points = append(points, at)
 	}
 	return points
 }
@@ -238,7 +247,7 @@ func (t *timeline) draw(id, class string, width float64) string {
 		line += 14
 	}
 	d.Text("name", svg.Start, 0, bottom+line, "run")
-	foot.XAxis(line, runTicks, shortSpan)
+	foot.XAxis(line, runTicks, runLabel(runTicks))
 	d.Height = bottom + line + 6
 	return d.Markup(id, class, "The run over time", t.summary(),
 		svg.Attribute{Name: "data-left", Value: plainNumber(left)}, svg.Attribute{Name: "data-right", Value: plainNumber(width - right)},
@@ -362,6 +371,18 @@ func (t *timeline) clockTicks(x svg.Scale, n int) []float64 {
 		ticks[i] = float64(t.clock.moment(time.Duration(s * float64(time.Second))))
 	}
 	return ticks
+}
+
+// runLabel labels the moments of the run, all of them in minutes or all in seconds.
+func runLabel(ticks []float64) svg.Label {
+	unit, name := 60e9, " min"
+	for _, v := range ticks {
+		if math.Mod(v, unit) != 0 {
+			unit, name = 1e9, " s"
+			break
+		}
+	}
+	return func(v float64) string { return shortNumber(v/unit) + name }
 }
 
 // secondSteps are round numbers of seconds, of so many units each.
