@@ -59,6 +59,9 @@ func OpenChosen(ctx context.Context, choice testbed.Choice, maxConnections int) 
 	return &Stage{Choice: choice, stack: stack, logs: logs}, nil
 }
 
+// Engine says what runs on the stage: "MariaDB 10.11.14, Redis 7.0.15".
+func (s *Stage) Engine() string { return s.stack.Engine() }
+
 // Close stops everything that the stage started. It does not depend on the run's context.
 func (s *Stage) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

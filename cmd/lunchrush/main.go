@@ -1,0 +1,40 @@
+// Command lunchrush replays documented production failures against a payment service, shows the collapse and the cure,
+// and accounts for every order and every fen. See README.md, and `lunchrush --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program but for the process around it: tests call it. It returns the exit code.
+//
+// The first SIGINT, SIGTERM or SIGHUP cancels the work, which then stops what it started and writes what it has; a second
+// one ends the process at once, and the children with it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer release()
+	context.AfterFunc(ctx, release)
+
+	t := newTerminal(stdin, stdout, stderr)
+	root := newRoot(t)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitPass
+	}
+	code := exitCode(ctx, err)
+	var quiet *verdictError
+	if !errors.As(err, &quiet) {
+		t.fail(err)
+	}
+	return code
+}

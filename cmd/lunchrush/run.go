@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lunchrush/lunchrush/internal/harness"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// place is where runs happen and land, shared by run and prove.
+type place struct {
+	testbed string
+	runs    string
+}
+
+func (p *place) flags(c *cobra.Command) {
+	c.Flags().StringVar(&p.testbed, "testbed", "auto", "where the databases and the service run: auto, containers, local, embedded")
+	c.Flags().StringVar(&p.runs, "runs", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
+	complete(c, "testbed", "auto", "containers", "local", "embedded")
+}
+
+func (p *place) check() error {
+	return oneOf("--testbed", p.testbed, "auto", "containers", "local", "embedded")
+}
+
+func newRun(t *terminal) *cobra.Command {
+	var o overrides
+	var p place
+	var side string
+	c := &cobra.Command{
+		Use:   "run NAME",
+		Short: "Run one scenario and judge it",
+		Long: `Run a scenario: start databases and the service, play the plan's buyers, payment channels and machines against it, wait
+until every order is settled, then audit every order and every fen. The report lands in reports/runs/<id>/report.html.
+
+--profile as-was switches the scenario's documented mistakes back on, --profile hardened (the default) is the service as it
+ships.`,
+		Example: `  lunchrush run peak-lunch
+  lunchrush run peak-lunch --speed 1 --testbed containers     # in real time: 2 h 30 min
+  lunchrush run callback-serial --profile as-was              # see it collapse
+  lunchrush run my-peak.yaml --machines 1200 --seed 7`,
+		Args:              exactly(1, "the name of a scenario or a file"),
+		ValidArgsFunction: completeScenarios,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := p.check(); err != nil {
+				return err
+			}
+			if err := oneOf("--profile", side, harness.Hardened, harness.AsWas); err != nil {
+				return err
+			}
+			s, err := o.load(args[0])
+			if err != nil {
+				return err
+			}
+			if side == harness.AsWas && len(s.AsWas) == 0 {
+				return &usageError{err: fmt.Errorf("%s has no as-was side", s.Name), hint: "`lunchrush list` shows which scenarios have one"}
+			}
+			stage, err := openStage(c.Context(), t, p, s)
+			if err != nil {
+				return err
+			}
+			result, err := playOne(c.Context(), t, stage, s, side, o.seed, p.runs)
+			if err := closeStage(t, stage, err); err != nil {
+				return err
+			}
+			return verdictOf(result.Analysis)
+		},
+	}
+	o.flags(c)
+	p.flags(c)
+	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
+	complete(c, "profile", harness.Hardened, harness.AsWas)
+	return c
+}
+
+// openStage chooses and starts a testbed and says which and why.
+func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario) (*harness.Stage, error) {
+	began := time.Now()
+	choice, err := harness.Choose(ctx, p.testbed, s.Needs)
+	if err != nil {
+		return nil, &hintedError{err: err, hint: "`make setup` brings a Debian machine up; --testbed auto takes what is there"}
+	}
+	t.say("testbed: %s%s", choice.Name, because(choice.Why))
+	stage, err := harness.OpenChosen(ctx, choice, s.Database.MaxConnections)
+	if err != nil {
+		return nil, &hintedError{err: err, hint: "`lunchrush testbed clean` removes what earlier runs may have left; --testbed picks another"}
+	}
+	t.say("started: %s in %.1fs", stage.Engine(), time.Since(began).Seconds())
+	return stage, nil
+}
+
+// closeStage stops the testbed whatever err is, and returns the first trouble.
+func closeStage(t *terminal, stage *harness.Stage, err error) error {
+	closeErr := stage.Close()
+	if err != nil {
+		if closeErr != nil {
+			t.say("stopping the testbed: %v", closeErr)
+		}
+		return err
+	}
+	if closeErr != nil {
+		return fmt.Errorf("stopping the testbed: %w", closeErr)
+	}
+	return nil
+}
+
+// playOne makes one run with its progress shown and prints the summary.
+func playOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, runs string) (harness.Result, error) {
+	t.say("scenario: %s (%s), seed %d, %d machines, %s", s.Name, side, seed, s.Fleet.Machines, s.Title)
+	meter := newMeter(t)
+	result, err := stage.Run(ctx, harness.Options{
+		Scenario: s, Side: side, Seed: seed, RunsDir: runs, Version: versionText(),
+		Args: slices.Clone(os.Args), Watch: meter.watch,
+	})
+	meter.stop()
+	if result.Analysis != nil {
+		reports.WriteText(t.out, result.Analysis, t.color && isTerminal(t.out))
+		fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(result.Dir, "report.html"))
+	}
+	if err != nil && ctx.Err() != nil {
+		return result, fmt.Errorf("interrupted: %w", context.Cause(ctx))
+	}
+	return result, err
+}
+
+func verdictOf(a *reports.Analysis) error {
+	if a.Verdict.ExitCode == exitPass {
+		return nil
+	}
+	return &verdictError{code: a.Verdict.ExitCode}
+}
+
+func because(why []string) string {
+	if len(why) == 0 {
+		return ""
+	}
+	return " (not " + strings.Join(why, "; not ") + ")"
+}
+
+func oneOf(flag, got string, accepted ...string) error {
+	if slices.Contains(accepted, got) {
+		return nil
+	}
+	return &usageError{err: fmt.Errorf("%s: no such value: %q", flag, got), hint: "accepted: " + strings.Join(accepted, ", ")}
+}
+
+// complete offers the accepted values of a flag to the shell.
+func complete(c *cobra.Command, flag string, values ...string) {
+	err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the flag is defined two lines above
+	}
+}
+
+func roundSeconds(d time.Duration) string {
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/testbed"
+)
+
+// sessionTestbed is where the sessions below run. They are about the command, not about the testbed: local starts fastest.
+const sessionTestbed = testbed.Local
+
+func needLocal(t *testing.T) {
+	t.Helper()
+	if _, err := testbed.Choose(t.Context(), sessionTestbed, nil); err != nil {
+		if strings.Contains(os.Getenv("LUNCHRUSH_REQUIRE"), "mariadb") {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// shortScenario plays 20 seconds with every behaviour in it.
+const shortScenario = `name: short
+title: Twenty seconds of everything
+source: a test of the command line
+clock: {from: "11:50", to: "11:55", speed: 15}
+fleet: {machines: 20, slots: 5}
+demand: {per_machine_hour: 1440}
+buyers: {abandon: 3%, twice: 2%}
+payments: {wechat: 70%, alipay: 30%, think: 500ms, probes: 2%, notify: {delay: 100ms, duplicates: 5%}}
+machines: {dispense: 300ms, fail: 2%}
+service: {refund.after: 10s, pay.window: 8s}
+expect: {loss.total: "== 0"}
+`
+
+// A session is the real program in a process of its own.
+type session struct {
+	cmd    *exec.Cmd
+	dir    string
+	stdout bytes.Buffer
+	stderr *watched
+}
+
+// watched collects what is written and lets a test wait for a line.
+type watched struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{}
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+	return w.text.Write(p)
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// waitFor returns when a line matches, and fails the test after a minute.
+func (w *watched) waitFor(t *testing.T, pattern string) {
+	t.Helper()
+	re := regexp.MustCompile("(?m)" + pattern)
+	deadline := time.After(time.Minute)
+	for !re.MatchString(w.String()) {
+		select {
+		case <-w.changed:
+		case <-deadline:
+			t.Fatalf("no line like %q after a minute:\n%s", pattern, w.String())
+		}
+	}
+}
+
+func startSession(t *testing.T, args ...string) *session {
+	t.Helper()
+	s := &session{dir: t.TempDir(), stderr: &watched{changed: make(chan struct{}, 1)}}
+	if err := os.WriteFile(filepath.Join(s.dir, "short.yaml"), []byte(shortScenario), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(buildBinary(t), args...)
+	s.cmd.Dir = s.dir
+	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, io.Writer(s.stderr)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.cmd.ProcessState == nil {
+			s.cmd.Process.Kill()
+			s.cmd.Wait()
+		}
+	})
+	return s
+}
+
+// wait returns the exit code.
+func (s *session) wait(t *testing.T) int {
+	t.Helper()
+	timer := time.AfterFunc(2*time.Minute, func() { s.cmd.Process.Signal(syscall.SIGQUIT) })
+	defer timer.Stop()
+	err := s.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// runDir is the folder of the session's only run.
+func (s *session) runDir(t *testing.T) string {
+	t.Helper()
+	runs, err := filepath.Glob(filepath.Join(s.dir, "reports", "runs", "*"))
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("want one run folder, got %v (%v)\n%s", runs, err, s.stderr)
+	}
+	return runs[0]
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "lunchrush-test-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "lunchrush")
+	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	if err != nil {
+		return "", errors.New(string(out))
+	}
+	return bin, nil
+})
+
+func buildBinary(t *testing.T) string {
+	t.Helper()
+	bin, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func TestAWholeRunPassesAndLeavesItsReportAndNothingElse(t *testing.T) {
+	needLocal(t)
+	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
+	if code := s.wait(t); code != exitPass {
+		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+	}
+	dir := s.runDir(t)
+	for _, name := range []string{"run.json", "plan.jsonl.zst", "books.jsonl.zst", "metrics.csv", "latency.hlog", "results.bin",
+		"report.html", "report.json", "junit.xml", "summary.md"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	first, _, _ := strings.Cut(s.stderr.String(), "\n")
+	if !strings.HasPrefix(first, "testbed: local (not containers: ") && first != "testbed: local" {
+		t.Errorf("the first line must name the testbed and why: %q", first)
+	}
+	if !strings.Contains(s.stdout.String(), "report.html") {
+		t.Errorf("stdout does not say where the report is:\n%s", s.stdout.String())
+	}
+	leftovers(t)
+}
+
+func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
+	needLocal(t)
+	tests := []struct {
+		name, after string
+		folder      bool // a run folder is there by then
+	}{
+		{"while the testbed starts", `^testbed: `, false},
+		{"while the service starts", `^scenario: `, true},
+		{"while the plan plays", `^play `, true},
+		{"while the books are drained", `^drain `, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
+			s.stderr.waitFor(t, tt.after)
+			s.cmd.Process.Signal(os.Interrupt)
+			if code := s.wait(t); code != exitInterrupted {
+				t.Fatalf("exit code %d, want %d\n%s\n%s", code, exitInterrupted, s.stdout.String(), s.stderr)
+			}
+			if tt.folder {
+				dir := s.runDir(t)
+				if _, err := os.Stat(filepath.Join(dir, "report.html")); err != nil {
+					t.Errorf("no partial report: %v", err)
+				}
+				folder, err := runlog.Open(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if folder.Manifest.Ended != "interrupted" {
+					t.Errorf("run.json says it ended %q", folder.Manifest.Ended)
+				}
+			}
+			leftovers(t)
+		})
+	}
+}
+
+func TestTheReportOfAKilledRunIsRebuiltFromItsFolder(t *testing.T) {
+	needLocal(t)
+	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
+	s.stderr.waitFor(t, `^play .* paid [1-9]`)
+	s.cmd.Process.Kill()
+	s.wait(t)
+	report := exec.Command(buildBinary(t), "report", "last")
+	report.Dir = s.dir
+	out, err := report.CombinedOutput()
+	if code := report.ProcessState.ExitCode(); code != exitInconclusive {
+		t.Fatalf("exit code %d, want %d (inconclusive): %v\n%s", code, exitInconclusive, err, out)
+	}
+	if _, err := os.Stat(filepath.Join(s.runDir(t), "report.html")); err != nil {
+		t.Error(err)
+	}
+	leftovers(t)
+	if _, err := testbed.Clean(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// leftovers fails the test when a process of lunchrush's is still there a few seconds after its end.
+func leftovers(t *testing.T) {
+	t.Helper()
+	bin, _ := built()
+	deadline := time.Now().Add(5 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		left := processesOf(bin)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("still running:\n%s", strings.Join(left, "\n"))
+			return
+		}
+		<-tick.C
+	}
+}
+
+// processesOf lists the processes started from bin, and databases in a folder of a lunchrush testbed.
+func processesOf(bin string) []string {
+	var found []string
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		args := strings.ReplaceAll(strings.TrimRight(string(text), "\x00"), "\x00", " ")
+		if strings.HasPrefix(args, bin+" ") || strings.Contains(args, "mariadbd") && strings.Contains(args, "lunchrush") {
+			found = append(found, args)
+		}
+	}
+	return found
+}
