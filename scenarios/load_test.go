@@ -193,10 +193,10 @@ x.yaml:9:18: machines.fail: "few" is not a share; a share is like 2% or 0.5%
 x.yaml:9:29: machines.late: 3 has no %; did you mean 3%?`,
 	}, {
 		name: "shares that do not make a whole",
-		src:  with("payments: {wechat: 70%, alipay: 40%}", "buyers: {abandon: 50%, late: 60%}", "machines: {fail: 90%, late: 20%, late_by: 3s}"),
+		src:  with("payments: {wechat: 70%, alipay: 40%}", "buyers: {abandon: 50%, late: 60%}", "machines: {fail: 90%, lost_result: 5%, offline: 10%, offline_for: 3s}"),
 		want: `x.yaml:8:11: payments: wechat 70% and alipay 40% make 110%, not 100%; the two channels share all payments
 x.yaml:9:9: buyers: abandon, late and twice make 110%, more than 100%; the rest pay once
-x.yaml:10:11: machines: fail, late, lost_result and offline make 110%, more than 100%; the rest dispense and report`,
+x.yaml:10:11: machines: fail, late, lost_result and offline make 105%, more than 100%; the rest dispense and report`,
 	}, {
 		name: "a channel's share alone does not leave the other's default standing",
 		src:  with("payments: {wechat: 90%}"),
@@ -247,6 +247,24 @@ expect: {loss.total: "== 0"}
 		name: "a clock that begins past midnight",
 		src:  swap("clock", `clock: {from: "24:30", to: "25:00"}`),
 		want: `x.yaml:4:15: clock.from: 24:30 is past midnight; only to may lie past midnight`,
+	}, {
+		name: "a clock that begins at the end of the day",
+		src:  swap("clock", `clock: {from: "24:00", to: "25:00"}`),
+		want: `x.yaml:4:15: clock.from: 24:00 is past midnight; only to may lie past midnight`,
+	}, {
+		name: "an anchor in a list, a mapping in a list",
+		src:  with("needs: [&a innodb, {b: c}]"),
+		want: `x.yaml:8:9: needs[0]: anchors are not read; write the value without &a
+x.yaml:8:20: needs[1]: is a mapping; wants one of containers, innodb, replica`,
+	}, {
+		name: "a scenario behind an anchor",
+		src:  "&a\nname: x\n",
+		want: `x.yaml:1:1: anchors are not read; write the value without &a`,
+	}, {
+		name: "a name and a title one character too long",
+		src:  "name: " + strings.Repeat("x", 41) + "\ntitle: " + strings.Repeat("x", 121) + "\n" + strings.Join(strings.SplitAfter(good, "\n")[2:], ""),
+		want: `x.yaml:1:7: name: "` + strings.Repeat("x", 40) + `..." is not a name of small letters, digits and hyphens, 40 at most
+x.yaml:2:8: title: is longer than 120 characters`,
 	}, {
 		name: "a clock longer than a day",
 		src:  swap("clock", `clock: {from: "10:00", to: "36:00", speed: 100}`),
@@ -364,13 +382,24 @@ func TestLoadReadsWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Signature, s.Drain, s.Needs)
+	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Expect, s.Signature, s.Drain, s.Needs)
 	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0} ` +
 		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s channel 5s} 0} {2 1 1 1 1 0 0} ` +
-		`map[refund.after:30s] map[callback.workers:1] ` +
+		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0  }] ` +
 		`map[loss.total:{>= 0.1 >= 10%  %} pay_to_dispense.p99:{> 0 > refund.after refund.after }] 1m0s [innodb]` + "\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The longest name and title, and shares that make exactly a whole, are not too much.
+func TestLoadTakesWhatIsJustAllowed(t *testing.T) {
+	name := strings.Repeat("x", 40)
+	src := "name: " + name + "\ntitle: " + strings.Repeat("x", 120) + "\n" + strings.Join(strings.SplitAfter(good, "\n")[2:], "") +
+		"machines: {fail: 33.3%, late: 33.3%, late_by: 1s, offline: 33.4%, offline_for: 1s}\n" +
+		"buyers: {abandon: 33.3%, late: 33.3%, twice: 33.4%}\n"
+	if _, err := Load(name+".yaml", []byte(src), Known{}); err != nil {
+		t.Error(err)
 	}
 }
 
