@@ -28,6 +28,10 @@ type audit struct {
 	more   []ledger  // see order.more
 	slots  map[slot]*stock
 	last   int64 // At of the last record
+
+	lastID     string // see number
+	lastNumber uint32
+
 	end    ending
 	served int // the service's order rows
 	ended  int // what service.end says, -1 when it never came
@@ -91,11 +95,20 @@ func newAudit(run *runlog.Manifest) *audit {
 
 // order is the facts of the order with that id.
 func (a *audit) order(id string) *order {
+	return a.at(a.number(id))
+}
+
+// number is the number of the order with that id. Records of one order often come together: the last one is remembered.
+func (a *audit) number(id string) uint32 {
+	if id == a.lastID && a.lastID != "" {
+		return a.lastNumber
+	}
 	n, fresh := a.orders.number(id)
 	if fresh && int(n)%orderChunk == 0 {
 		a.facts = append(a.facts, make([]order, orderChunk))
 	}
-	return a.at(n)
+	a.lastID, a.lastNumber = id, n
+	return n
 }
 
 func (a *audit) at(n uint32) *order { return &a.facts[n/orderChunk][n%orderChunk] }
@@ -105,6 +118,12 @@ func (a *audit) keyed(key, id string) {
 	if key == "" {
 		return
 	}
+	var n uint32
+	if id != "" {
+		if n = a.number(id); a.at(n).key != 0 {
+			return
+		}
+	}
 	k, fresh := a.keys.number(key)
 	if fresh {
 		a.ofKey = append(a.ofKey, 0)
@@ -112,12 +131,10 @@ func (a *audit) keyed(key, id string) {
 	if id == "" {
 		return
 	}
-	o := a.order(id)
-	n, _ := a.orders.find(id)
 	if a.ofKey[k] == 0 {
 		a.ofKey[k] = n + 1
 	}
-	o.key = k + 1
+	a.at(n).key = k + 1
 }
 
 // ledger is the order's ledger, made when it has none.

@@ -11,12 +11,16 @@ import (
 //
 // Lines as [AppendRecord] writes them are read by hand; every other spelling of the same JSON is left to encoding/json,
 // so that both accept the same books.
-func ParseRecord(line string) (Record, error) {
-	var r Record
+func ParseRecord(line string) (r Record, err error) {
 	if parsePlain(line, &r) {
 		return r, nil
 	}
-	r = Record{}
+	return parseAny(line)
+}
+
+// parseAny is apart from ParseRecord so that only what comes here is allocated.
+func parseAny(line string) (Record, error) {
+	var r Record
 	err := json.Unmarshal([]byte(line), &r)
 	return r, err
 }
