@@ -59,10 +59,11 @@ type device struct {
 	done      *vend           // the last that is over: what heartbeats tell
 }
 
-// receive takes a command from a poll, now.
-func (d *device) receive(c command) {
+// receive takes a command from a poll, now. It reports whether this is another command than the poll before brought.
+func (d *device) receive(c command) (other bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	other = d.received != c.ID
 	d.received = c.ID
 	switch c.Kind {
 	case commandDispense:
@@ -72,6 +73,7 @@ func (d *device) receive(c command) {
 	default:
 		d.st.logger.Warn("a command of no known kind", "machine", d.name, "kind", c.Kind, "command", c.ID)
 	}
+	return other
 }
 
 // dispense queues a command unless the machine knows it already. Callers hold mu, here and below.

@@ -29,7 +29,8 @@ const (
 	firstPause = 200 * time.Millisecond
 	lastPause  = 5 * time.Second
 
-	// tooSoon: a 204 that comes sooner than this was no long poll; the next one waits, lest a machine spins.
+	// tooSoon: an answer without a new command that comes sooner than this was no long poll; the next one waits, lest a
+	// machine spins.
 	tooSoon = 100 * time.Millisecond
 
 	lineBytes = 4 << 10
@@ -92,9 +93,8 @@ func (m *machine) poll(ctx context.Context, pause time.Duration) {
 			m.hangUp()
 			failures++
 			pause = m.fleet.backoff(failures)
-		case c != nil:
+		case c != nil && m.receive(*c):
 			failures, pause = 0, 0
-			m.receive(*c)
 		case m.st.now()-asked < min(tooSoon, m.fleet.wait/2):
 			failures++
 			pause = m.fleet.backoff(failures)
