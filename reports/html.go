@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed templates/report.html.tmpl templates/report.css templates/report.js
+//go:embed templates/report.html.tmpl templates/index.html.tmpl templates/report.css templates/report.js
 var assets embed.FS
 
 var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{
@@ -175,8 +175,11 @@ func fence(content []byte) string {
 }
 
 func keyFigures(a *Analysis) []keyFigure {
-	bad := badOrders(&a.Audit)
-	lost := keyFigure{Name: "went wrong", Value: count(int64(bad)), Note: "of " + count(int64(a.Audit.Orders)) + " orders", Bad: bad > 0}
+	bad, open := badOrders(&a.Audit), a.Audit.Classes[Indeterminate]
+	lost := keyFigure{Name: "went wrong", Value: count(int64(bad - open)), Note: "of " + count(int64(a.Audit.Orders)) + " orders", Bad: bad > open}
+	if open > 0 {
+		lost.Note += "; of " + count(int64(open)) + " the books cannot tell"
+	}
 	money := keyFigure{Name: "money lost", Value: yuan(a.Verdict.LossFen), Note: "yuan, of " + yuan(a.Audit.PaidFen) + " paid", Bad: a.Verdict.LossFen != 0}
 	right := a.Audit.Orders - bad
 	goods := keyFigure{Name: "went right", Value: count(int64(right)), Note: fmt.Sprintf("%s got goods, %s their money back",

@@ -64,7 +64,7 @@ func TestTheFirstScreenAnswersWhatAnEngineerAsks(t *testing.T) {
 		}, []string{"Since"}},
 		{"a killed run says that it was cut short, and shows no figure that is not in its books", killedRun(), []string{
 			"INCONCLUSIVE the run was cut short", "The run was killed before its end.", "notify p99 - not in the books", "paid to goods p99 - no samples",
-			"went wrong 3 of 130 orders", "money lost 0.00",
+			"went wrong 0 of 130 orders; of 3 the books cannot tell", "money lost 0.00",
 		}, []string{"Lost 3"}},
 	}
 	for _, test := range tests {
