@@ -3,6 +3,8 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -95,6 +97,14 @@ x.yaml:6:28: demand.per_machine_hour: -1 is not between 0 and 3600`,
 		name: "a file of comments only",
 		src:  "# nothing\n",
 		want: `x.yaml:1:1: is empty; wants name, title, source, clock, fleet, demand, expect`,
+	}, {
+		name: "nothing, written as such",
+		src:  "~\n",
+		want: `x.yaml:1:1: is empty; wants name, title, source, clock, fleet, demand, expect`,
+	}, {
+		name: "one word",
+		src:  "hello\n",
+		want: `x.yaml:1:1: is a single value; wants a mapping of name, title, source, clock, fleet, demand, expect`,
 	}, {
 		name: "a list where the scenario should be",
 		src:  "- name: x\n",
@@ -400,6 +410,24 @@ func TestLoadTakesWhatIsJustAllowed(t *testing.T) {
 		"buyers: {abandon: 33.3%, late: 33.3%, twice: 33.4%}\n"
 	if _, err := Load(name+".yaml", []byte(src), Known{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFindReadsAFileByItsPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.yaml")
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Find(path, Known{})
+	if err != nil || s.Title != "A small one" {
+		t.Errorf("got %v, %v", s, err)
+	}
+	if err := os.WriteFile(path, []byte(good+"drian: 1s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Find(path, Known{})
+	if want := path + ":8:1: drian: no such field; did you mean drain?"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s...", err, want)
 	}
 }
 
