@@ -81,6 +81,7 @@ func TestEachRuleFindsItsBreach(t *testing.T) {
 		{"nothing is left for later", "a note in a page", "docs/x.md", "FIX" + "ME\n", "docs/x.md:1: FIX" + "ME"},
 		{"nothing is left for later", "a name that holds the letters", "chaos/x.go", "package chaos\nconst methodTO" + "DOWN = 1\n", ""},
 		{"tests do not sleep", "a nap", "chaos/x_test.go", "package chaos\nimport \"time\"\nfunc f() { time.Sleep(1) }\n", "chaos/x_test.go:3: time.Sleep"},
+		{"tests do not sleep", "a benchmark that lets time pass", "chaos/x_test.go", "package chaos\nimport \"time\"\nfunc BenchmarkIdle() { time.Sleep(1) }\n", ""},
 		{"tests do not sleep", "virtual time", "chaos/x_test.go", "package chaos\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { time.Sleep(1) }\n", ""},
 		{"tests do not sleep", "code that is no test", "chaos/x.go", "package chaos\nimport \"time\"\nfunc f() { time.Sleep(1) }\n", ""},
 		{"chance is seeded", "the old package", "chaos/x.go", "package chaos\nimport _ \"math/rand\"\n", "chaos/x.go:1: imports math/rand"},
