@@ -1,8 +1,10 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +18,8 @@ const (
 	// is likely never to be sent. Two minutes hold 70,000 signatures of one core.
 	signAhead = 2 * time.Minute
 
-	// pushAhead is how long before a notification is due it goes on the timeline, from which nothing can be taken back
-	// when another send of it is answered first. It covers the agenda's lateness on a busy machine.
+	// pushAhead is how long before a step of the ladder is due it goes on the timeline, from which nothing can be taken
+	// back when another send of it is answered first. It covers the agenda's lateness on a busy machine.
 	pushAhead = 150 * time.Millisecond
 
 	// presignSlack is how far a payment may be from the moment that its notice was signed for. The notice then still goes
@@ -46,12 +48,21 @@ type notice struct {
 	taken    bool
 }
 
+// The sends of a notice.
+type sendKind int
+
+const (
+	firstSend sendKind = iota
+	duplicateSend
+	ladderSend
+)
+
 // A signedSend is one send of a notice, ready to go.
 type signedSend struct {
-	due       time.Duration
-	duplicate bool
-	header    http.Header
-	body      []byte
+	due    time.Duration
+	kind   sendKind
+	header http.Header
+	body   []byte
 }
 
 // newNotice begins the notice of a payment at a moment: its first send and its planned duplicate are signed. Callers
@@ -68,9 +79,9 @@ func (c *channel) newNotice(b *bill, at time.Duration) *notice {
 	if b.plan != nil {
 		delay, again = b.plan.Notify, b.plan.Again
 	}
-	n.sign(at+delay, false)
+	n.sign(at+delay, firstSend)
 	if again >= 0 {
-		n.sign(at+delay+again, true)
+		n.sign(at+delay+again, duplicateSend)
 	}
 	return n
 }
@@ -90,18 +101,20 @@ func (n *notice) release() {
 	ready := n.ready
 	n.released, n.ready = true, nil
 	n.mu.Unlock()
+	// Signing is done on several cores: the order of readiness means nothing.
+	slices.SortFunc(ready, func(a, b signedSend) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.kind, b.kind)) })
 	for _, s := range ready {
 		n.hold(s)
 	}
 }
 
 // sign has a send signed, not earlier than signAhead before it is due.
-func (n *notice) sign(due time.Duration, duplicate bool) {
-	n.c.when(due-signAhead, func() { n.submit(due, duplicate) })
+func (n *notice) sign(due time.Duration, kind sendKind) {
+	n.c.when(due-signAhead, func() { n.submit(due, kind) })
 }
 
-func (n *notice) submit(due time.Duration, duplicate bool) {
-	if n.settled() {
+func (n *notice) submit(due time.Duration, kind sendKind) {
+	if kind == ladderSend && n.settled() {
 		return
 	}
 	err := n.c.owner.signer.Submit(paysign.Job{
@@ -115,13 +128,13 @@ func (n *notice) submit(due time.Duration, duplicate bool) {
 			case err != nil:
 				n.c.st.logger.Error("signing a notification", "order", n.payment.OrderID, "err", err)
 			default:
-				n.signed(signedSend{due, duplicate, h, body})
+				n.signed(signedSend{due, kind, h, body})
 			}
 		},
 	})
 	if errors.Is(err, paysign.ErrFull) {
 		// It will leave late, and the certificate will say so.
-		n.c.st.after(n.c.st.now()+signAgain, func() { n.submit(due, duplicate) })
+		n.c.st.after(n.c.st.now()+signAgain, func() { n.submit(due, kind) })
 	}
 }
 
@@ -137,8 +150,15 @@ func (n *notice) signed(s signedSend) {
 	n.hold(s)
 }
 
-// hold keeps a send off the timeline until shortly before it is due.
-func (n *notice) hold(s signedSend) { n.c.when(s.due-pushAhead, func() { n.push(s) }) }
+// hold keeps a step of the ladder off the timeline until shortly before it is due. What the plan wants sent goes on it at
+// once: nothing calls it back, and the drain can see it coming.
+func (n *notice) hold(s signedSend) {
+	if s.kind != ladderSend {
+		n.push(s)
+		return
+	}
+	n.c.when(s.due-pushAhead, func() { n.push(s) })
+}
 
 func (n *notice) settled() bool {
 	n.mu.Lock()
@@ -153,7 +173,7 @@ func (n *notice) push(s signedSend) {
 	}
 	n.mu.Lock()
 	// A planned duplicate goes out even after a success: that is what makes it one.
-	if n.taken && !s.duplicate {
+	if n.taken && s.kind == ladderSend {
 		n.mu.Unlock()
 		return
 	}
@@ -162,7 +182,7 @@ func (n *notice) push(s signedSend) {
 	n.mu.Unlock()
 
 	note := ""
-	if s.duplicate {
+	if s.kind == duplicateSend {
 		note = "duplicate"
 	}
 	record := runlog.Record{Key: n.key, Order: n.payment.OrderID, Channel: n.c.name, ID: n.id, Txn: n.payment.TransactionID, N: number, Note: note}
@@ -192,7 +212,7 @@ func (n *notice) answered(s signedSend, ok bool) {
 	if ok {
 		n.taken = true
 	}
-	if n.taken || s.duplicate {
+	if n.taken || s.kind == duplicateSend {
 		n.mu.Unlock()
 		return
 	}
@@ -207,7 +227,7 @@ func (n *notice) answered(s signedSend, ok bool) {
 	n.climbed++
 	n.mu.Unlock()
 	// Steps count from the send before. A step shorter than the wait for an answer is due at once.
-	n.sign(max(s.due+step, n.c.st.now()), false)
+	n.sign(max(s.due+step, n.c.st.now()), ladderSend)
 }
 
 // when does act at a moment, at once when the moment has passed.

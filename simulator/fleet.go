@@ -46,7 +46,7 @@ type fleet struct {
 	wait     time.Duration // of a long poll
 	waitText string
 
-	target target        // set by begin
+	target pollTarget    // set by begin
 	dial   dialer        // replaced by tests
 	chance func() uint64 // for jitter, which is not part of the plan: it hangs on failures; safe for concurrent use
 	cancel context.CancelFunc

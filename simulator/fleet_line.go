@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -36,33 +35,29 @@ const (
 	lineBytes = 4 << 10
 )
 
-// A target is where the service listens for machines.
-type target struct {
+// A pollTarget is where the service listens for machines.
+type pollTarget struct {
 	base    string // "http://127.0.0.1:41001"
 	address string // "127.0.0.1:41001"
 	prefix  string // path before /v1, without a slash at its end
 }
 
-// errNotLoopback is why nothing is dialled: load goes to this machine alone.
-var errNotLoopback = errors.New("not a loopback address")
-
 // errOffline ends a poll of a machine that went offline while it dialled.
 var errOffline = errors.New("offline")
 
 // loopbackTarget takes a base URL apart and refuses one that leads elsewhere, before anything is dialled.
-func loopbackTarget(base string) (target, error) {
+func loopbackTarget(base string) (pollTarget, error) {
 	u, err := url.Parse(base)
 	if err != nil {
-		return target{}, fmt.Errorf("the service's address: %w", err)
+		return pollTarget{}, fmt.Errorf("the service's address: %w", err)
 	}
 	if u.Scheme != "http" || u.Port() == "" {
-		return target{}, fmt.Errorf("the service's address %q: want http://127.0.0.1:port", base)
+		return pollTarget{}, fmt.Errorf("the service's address %q: want http://127.0.0.1:port", base)
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err != nil || !ip.IsLoopback() {
-		return target{}, fmt.Errorf("the service's address %q: %w", base, errNotLoopback)
+	if err := loopbackAddress(u.Host); err != nil {
+		return pollTarget{}, fmt.Errorf("the service's address %q: %w", base, err)
 	}
-	return target{base: "http://" + u.Host, address: u.Host, prefix: strings.TrimRight(u.EscapedPath(), "/")}, nil
+	return pollTarget{base: "http://" + u.Host, address: u.Host, prefix: strings.TrimRight(u.EscapedPath(), "/")}, nil
 }
 
 func dialLoopback(ctx context.Context, address string) (net.Conn, error) {
