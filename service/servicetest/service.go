@@ -117,6 +117,12 @@ func (t *Town) Run(roles ...string) {
 	})
 }
 
+// Restart starts another process on the same database and Redis; the one before must have been stopped.
+func (t *Town) Restart() {
+	t.tb.Helper()
+	t.Run(process.Roles()...)
+}
+
 // Stop drains the service.
 func (t *Town) Stop() error { return t.stop() }
 
