@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
@@ -26,6 +27,9 @@ func Analyse(f *runlog.Folder) (*Analysis, error) {
 	samples, err := f.Samples()
 	if err != nil {
 		return nil, fmt.Errorf("reading the samples: %w", err)
+	}
+	for i := range samples {
+		finite(&samples[i])
 	}
 	plan, planErr := a.readPlan(f)
 	res, wrong := a.result()
@@ -62,4 +66,15 @@ func Analyse(f *runlog.Folder) (*Analysis, error) {
 	x.Audit = res
 	x.Verdict = decide(x, a)
 	return x, nil
+}
+
+// finite replaces what is no number, which JSON cannot say, by -1: unknown.
+func finite(s *runlog.Sample) {
+	for _, v := range []*float64{
+		&s.CreateP50MS, &s.CreateP99MS, &s.NotifyP50MS, &s.NotifyP99MS, &s.LatenessP99, &s.BacklogAge, &s.ServiceCPU, &s.HarnessCPU,
+	} {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			*v = -1
+		}
+	}
 }

@@ -27,6 +27,9 @@ func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
 	checks = append(checks, offered(run)...)
 	checks = append(checks, lateness(e)...)
 	checks = append(checks, harnessCPU(run))
+	if run.Generator.Workers > 0 {
+		checks = append(checks, harnessWorkers(run))
+	}
 	for _, f := range run.Faults {
 		checks = append(checks, faultFelt(a, f))
 	}
@@ -153,6 +156,25 @@ func harnessCPU(run *runlog.Manifest) Check {
 	}
 	share := float64(g.CPUNS) / float64(g.WallNS) / float64(run.Machine.Cores)
 	c.Got, c.Samples, c.Status = percent(share), 1, status(share <= harnessShare)
+	return c
+}
+
+// harnessWorkers: a send that falls due while every worker waits for an answer is late by the harness's fault, and the
+// load is no longer open.
+func harnessWorkers(run *runlog.Manifest) Check {
+	sent := 0
+	for _, n := range run.Sent {
+		sent += n
+	}
+	g := run.Generator
+	c := Check{
+		Name: "sends that found a free worker", Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Samples: sent, Status: unknown, Got: "-",
+		Note: count(int64(g.Workers)) + " workers",
+	}
+	if sent > 0 {
+		share := 1 - float64(g.Bound)/float64(sent)
+		c.Got, c.Status = fmt.Sprintf("%.1f %%", 100*share), status(share >= sentShare)
+	}
 	return c
 }
 

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -82,33 +83,44 @@ func readLatency(f *runlog.Folder) (map[string]*hdrhistogram.Histogram, error) {
 	return mergeLog(file)
 }
 
-func mergeLog(r io.Reader) (merged map[string]*hdrhistogram.Histogram, err error) {
-	merged = make(map[string]*hdrhistogram.Histogram)
-	log := hdrhistogram.NewHistogramLogReader(r)
-	for {
-		h, err := next(log)
+// mergeLog reads HdrHistogram's log format 1.3: comment lines that start with #, a legend, and
+// "Tag=notify.response,start,length,max,payload" for each interval. A run logs an interval every few seconds, so they are
+// read in packed form: dense ones would be 200 kB each.
+func mergeLog(r io.Reader) (map[string]*hdrhistogram.Histogram, error) {
+	merged := make(map[string]*hdrhistogram.Histogram)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 64<<10), 4<<20)
+	n := 0
+	for ; lines.Scan(); n++ {
+		line := lines.Text()
+		if line == "" || line[0] == '#' || line[0] == '"' {
+			continue
+		}
+		tag := ""
+		if rest, ok := strings.CutPrefix(line, "Tag="); ok {
+			tag, line, _ = strings.Cut(rest, ",")
+		}
+		fields := strings.SplitN(line, ",", 4)
+		if len(fields) != 4 {
+			return merged, fmt.Errorf("%s breaks off in line %d", runlog.LatencyFile, n+1)
+		}
+		h, err := hdrhistogram.DecodePacked([]byte(fields[3]))
 		if err != nil {
-			return merged, fmt.Errorf("%s breaks off: %w", runlog.LatencyFile, err)
+			return merged, fmt.Errorf("%s breaks off in line %d: %w", runlog.LatencyFile, n+1, err)
 		}
-		if h == nil {
-			return merged, nil
+		into := merged[tag]
+		if into == nil {
+			into = newHistogram()
+			merged[strings.Clone(tag)] = into
 		}
-		if have := merged[h.Tag()]; have == nil {
-			merged[strings.Clone(h.Tag())] = h
-		} else if dropped := have.Merge(h); dropped > 0 {
-			return merged, fmt.Errorf("%s: merging %s dropped %d samples", runlog.LatencyFile, h.Tag(), dropped)
+		if dropped := h.MergeInto(into); dropped > 0 {
+			return merged, fmt.Errorf("%s: merging %s in line %d dropped %d samples", runlog.LatencyFile, tag, n+1, dropped)
 		}
 	}
-}
-
-// next reads one histogram. The reader panics on some damaged lines; here they are errors as the others.
-func next(log *hdrhistogram.HistogramLogReader) (h *hdrhistogram.Histogram, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			h, err = nil, fmt.Errorf("damaged line: %v", p)
-		}
-	}()
-	return log.NextIntervalHistogram()
+	if err := lines.Err(); err != nil {
+		return merged, fmt.Errorf("%s breaks off after line %d: %w", runlog.LatencyFile, n, err)
+	}
+	return merged, nil
 }
 
 // latencies gives each kind of send its figures. A run that was killed may have no latency.hlog: then the service times

@@ -344,5 +344,8 @@ func describe(run *runlog.Manifest) []string {
 	if run.Speed > 1 {
 		notes = append(notes, fmt.Sprintf("the day's curve is played %gx faster and the rate is the real one: totals are 1/%g of the real day's", run.Speed, run.Speed))
 	}
+	if n := run.Generator.OverRange; n > 0 {
+		notes = append(notes, fmt.Sprintf("%s times were longer than the histograms' two minutes and count as two minutes", count(int64(n))))
+	}
 	return append(notes, run.Notes...)
 }
