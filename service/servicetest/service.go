@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -246,6 +247,20 @@ func (t *Town) Book() map[string][]map[string]any {
 		t.tb.Fatal("book without its end")
 	}
 	return book
+}
+
+// Count runs a query that yields one number.
+func (t *Town) Count(query string) (n int) {
+	t.tb.Helper()
+	db, err := sql.Open("mysql", string(t.Config.MySQL.DSN))
+	if err != nil {
+		t.tb.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.tb.Context(), query).Scan(&n); err != nil {
+		t.tb.Fatal(err)
+	}
+	return n
 }
 
 // Stock is what is left in slot 1 of a machine.
