@@ -149,6 +149,9 @@ func TestHostileTextStaysText(t *testing.T) {
 		t.Fatal(err)
 	}
 	outside := summary.String()[:strings.LastIndex(summary.String(), "\n\n```")] // the fenced command is code, not markup
+	if strings.ContainsRune(summary.String(), 0) {
+		t.Error("a NUL came through into the summary")
+	}
 	if strings.ContainsAny(outside, "<>") {
 		t.Errorf("markup came through into the summary:\n%s", outside)
 	}

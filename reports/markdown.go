@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // Markdown writes summary.md: the verdict, the key figures, what was lost and what did not hold, in the dialect of a CI
@@ -104,12 +105,22 @@ func markdownChecks(b *strings.Builder, a *Analysis) {
 
 // markdown escapes what could be read as markup, and keeps it on one line.
 func markdown(s string) string {
-	return markdownEscapes.Replace(strings.Join(strings.Fields(s), " "))
+	return markdownEscapes.Replace(printable(strings.Join(strings.Fields(s), " ")))
 }
 
 var markdownEscapes = strings.NewReplacer(
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, `\`, `\\`, "~", `\~`, "#", `\#`, "@", "&#64;",
 )
+
+// printable replaces what a terminal or a parser could choke on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
 
 // fenced sets a command apart as code, inside a fence longer than any run of backticks in it.
 func fenced(s string) string {
@@ -117,5 +128,5 @@ func fenced(s string) string {
 	for strings.Contains(s, fence) {
 		fence += "`"
 	}
-	return fence + "\n" + s + "\n" + fence + "\n"
+	return fence + "\n" + printable(s) + "\n" + fence + "\n"
 }
