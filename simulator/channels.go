@@ -60,7 +60,6 @@ func newChannels(st *stage) (paymentChannels, error) {
 	if err != nil {
 		return nil, err
 	}
-	wechat.Rotate(rotated)
 	return openChannels(st, wechat, alipay)
 }
 
@@ -78,6 +77,7 @@ func openChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) (*c
 // makeChannels makes channels that nobody can call: tests in virtual time can not have a listener.
 func makeChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) *channels {
 	cs := &channels{st: st}
+	wechat.Rotate(rotated)
 	w, a := wechat.Material(), alipay.Material()
 	cs.wechat = cs.newChannel(wechatName, wechat, []byte(w.APIv3Key))
 	cs.alipay = cs.newChannel(alipayName, alipay, []byte(a.APIKey))
