@@ -248,8 +248,14 @@ func (p *process) Kill() error {
 	return err
 }
 
-// Pause stops the process in its tracks (SIGSTOP): its sockets stay open and nothing answers.
-func (p *process) Pause(context.Context) error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+// Pause stops the process in its tracks (SIGSTOP): its sockets stay open and nothing answers. It returns when every thread
+// stands still; until then one of them might still answer.
+func (p *process) Pause(ctx context.Context) error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("%s: %w", p.part, err)
+	}
+	return poll(ctx, time.Second, time.Millisecond, func() error { return standsStill(p.PID()) })
+}
 
 // Resume undoes Pause.
 func (p *process) Resume(context.Context) error { return p.cmd.Process.Signal(syscall.SIGCONT) }

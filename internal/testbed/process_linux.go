@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,16 +54,32 @@ func usageOf(_ context.Context, pid int) (Usage, error) {
 	}, nil
 }
 
-// statOf returns the fields of /proc/pid/stat after the command's name, which may hold blanks and parentheses: proc(5).
-func statOf(pid int) ([]string, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// standsStill is nil when every thread of a process has been stopped.
+func standsStill(pid int) error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return err
+	}
+	for _, path := range threads {
+		if fields, err := readStat(path); err == nil && fields[0] != "T" && fields[0] != "t" {
+			return fmt.Errorf("%s: still in state %s after SIGSTOP", path, fields[0])
+		}
+	}
+	return nil
+}
+
+func statOf(pid int) ([]string, error) { return readStat(fmt.Sprintf("/proc/%d/stat", pid)) }
+
+// readStat returns the fields of a stat file after the command's name, which may hold blanks and parentheses: proc(5).
+func readStat(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	end := bytes.LastIndexByte(data, ')')
 	fields := strings.Fields(string(data[end+1:]))
 	if end < 0 || len(fields) < 22 {
-		return nil, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
+		return nil, fmt.Errorf("%s: %d fields", path, len(fields))
 	}
 	return fields, nil
 }

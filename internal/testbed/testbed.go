@@ -2,6 +2,8 @@ package testbed
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -24,6 +26,18 @@ type Spec struct {
 	LogDir         string // where the parts' logs go; exists
 	MaxConnections int    // of the database; 0 means its default, 151
 	Binary         string // the lunchrush executable that is the service; "" means os.Executable()
+
+	// Notice is told what is worth showing while a start takes long ("building the embedded database engine, once, about
+	// 5 minutes"); nil writes it to stderr.
+	Notice func(message string)
+}
+
+func (s Spec) notice(message string) {
+	if s.Notice != nil {
+		s.Notice(message)
+		return
+	}
+	fmt.Fprintln(os.Stderr, message)
 }
 
 // A Part is a name for what the testbed runs: "mysql", "redis-cache", "redis-queue", or a service's name.

@@ -24,13 +24,11 @@ import (
 	"github.com/lunchrush/lunchrush/internal/testbed"
 )
 
+var fakeServiceFolder string
+
 // fakeService builds the stand-in for the service, static so that it runs in a container made from nothing.
 var fakeService = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "testbed-service-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "service")
+	binary := filepath.Join(fakeServiceFolder, "service")
 	cmd := exec.Command("go", "build", "-o", binary, "./testdata/service")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -40,10 +38,14 @@ var fakeService = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary, err := fakeService(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(binary))
+	dir, err := os.MkdirTemp("", "testbed-service-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	fakeServiceFolder = dir
+	code := m.Run()
+	_ = os.RemoveAll(fakeServiceFolder)
 	os.Exit(code)
 }
 
@@ -54,14 +56,17 @@ func require(t *testing.T, testbedName string, words ...string) testbed.Choice {
 	if err == nil {
 		return c
 	}
-	promised := strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ",")
 	for _, word := range words {
-		if slices.Contains(promised, word) {
+		if required(word) {
 			t.Fatalf("LUNCHRUSH_REQUIRE has %s: %v", word, err)
 		}
 	}
 	t.Skip(err)
 	return c
+}
+
+func required(word string) bool {
+	return slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), word)
 }
 
 func spec(t *testing.T) testbed.Spec {
@@ -417,6 +422,14 @@ func TestLocal(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "lunchrush-*")); left != nil {
 		t.Errorf("temp folders left: %v", left)
 	}
+}
+
+func TestEmbedded(t *testing.T) {
+	c := require(t, testbed.Embedded, "embedded")
+	if !testbed.EngineBuilt() && !required("embedded") {
+		t.Skip("the embedded engine is not built yet, which takes 5 minutes: go run ./internal/testbed/prepare")
+	}
+	exercise(t, c)
 }
 
 func TestContainers(t *testing.T) {

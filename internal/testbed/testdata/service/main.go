@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -15,9 +16,17 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lunchrush/lunchrush/internal/testbed/miniredis"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == miniredis.Command {
+		if err := miniredis.Run(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fatal(err)
+		}
+		return
+	}
 	config, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		fatal(err)
