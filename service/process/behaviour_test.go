@@ -21,6 +21,7 @@ func start(t *testing.T, switches ...string) *servicetest.Town {
 }
 
 func TestNotificationsThatAreNotTaken(t *testing.T) {
+	t.Parallel()
 	town := start(t)
 	town.AddMachine("m1", 5)
 	o := town.Buy("r1", "m1")
@@ -60,6 +61,7 @@ func TestNotificationsThatAreNotTaken(t *testing.T) {
 }
 
 func TestAnOrderPaidTwiceIsDispensedOnceAndTheSecondPaymentGoesBack(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	machine.Work()
@@ -82,6 +84,7 @@ func TestAnOrderPaidTwiceIsDispensedOnceAndTheSecondPaymentGoesBack(t *testing.T
 }
 
 func TestAPartialRefundNotificationDispensesNothing(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	machine.Work()
@@ -98,6 +101,7 @@ func TestAPartialRefundNotificationDispensesNothing(t *testing.T) {
 }
 
 func TestAnUnpaidOrderIsClosedAndAPaymentForItGoesBack(t *testing.T) {
+	t.Parallel()
 	town := start(t, "pay.window", "1s")
 	town.AddMachine("m1", 1)
 	o := town.Buy("r1", "m1")
@@ -124,6 +128,7 @@ func TestAnUnpaidOrderIsClosedAndAPaymentForItGoesBack(t *testing.T) {
 }
 
 func TestAPaymentNobodyToldOfIsFoundByRemedy(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	machine.Work()
@@ -136,6 +141,7 @@ func TestAPaymentNobodyToldOfIsFoundByRemedy(t *testing.T) {
 }
 
 func TestAVoidRow(t *testing.T) {
+	t.Parallel()
 	for _, side := range []struct {
 		name, void, remedy, state string
 	}{
@@ -143,6 +149,7 @@ func TestAVoidRow(t *testing.T) {
 		{"as was, is forgotten", "silent", "off", "PAYING"},
 	} {
 		t.Run(side.name, func(t *testing.T) {
+			t.Parallel()
 			town := start(t, "callback.confirm", "true", "queue.ladder", "50ms 50ms", "queue.void", side.void, "remedy", side.remedy,
 				"remedy.after", "1m", "callback.poll", "20ms", "refund.after", "1m")
 			town.AddMachine("m1", 5).Work()
@@ -166,6 +173,7 @@ func TestAVoidRow(t *testing.T) {
 }
 
 func TestWhatAMachineReports(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		outcome string
@@ -179,6 +187,7 @@ func TestWhatAMachineReports(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			town := start(t, "refund.after", "1m")
 			machine := town.AddMachine("m1", 5)
 			o := town.Buy("r1", "m1")
@@ -204,7 +213,9 @@ func TestWhatAMachineReports(t *testing.T) {
 }
 
 func TestTheRefundTimer(t *testing.T) {
+	t.Parallel()
 	t.Run("takes back a command that no machine fetched", func(t *testing.T) {
+		t.Parallel()
 		town := start(t)
 		machine := town.AddMachine("m1", 5)
 		o := town.Buy("r1", "m1")
@@ -218,6 +229,7 @@ func TestTheRefundTimer(t *testing.T) {
 		}
 	})
 	t.Run("cancels a command that was given, and believes the answer", func(t *testing.T) {
+		t.Parallel()
 		town := start(t, "refund.cancel_wait", "1m")
 		machine := town.AddMachine("m1", 5)
 		o := town.Buy("r1", "m1")
@@ -239,6 +251,7 @@ func TestTheRefundTimer(t *testing.T) {
 		town.AwaitState(o.OrderID, "REFUNDED", 5*time.Second)
 	})
 	t.Run("a machine that had dispensed says so to the cancel", func(t *testing.T) {
+		t.Parallel()
 		town := start(t, "refund.cancel_wait", "1m")
 		machine := town.AddMachine("m1", 5)
 		o := town.Buy("r1", "m1")
@@ -255,6 +268,7 @@ func TestTheRefundTimer(t *testing.T) {
 		}
 	})
 	t.Run("a silent machine: money back once it can not start, and a late success is not paid twice", func(t *testing.T) {
+		t.Parallel()
 		town := start(t)
 		machine := town.AddMachine("m1", 5)
 		o := town.Buy("r1", "m1")
@@ -277,6 +291,7 @@ func TestTheRefundTimer(t *testing.T) {
 		}
 	})
 	t.Run("a refund is tried with the same number until the channel confirms", func(t *testing.T) {
+		t.Parallel()
 		town := start(t)
 		town.AddMachine("m1", 5)
 		o := town.Buy("r1", "m1")
@@ -292,6 +307,7 @@ func TestTheRefundTimer(t *testing.T) {
 }
 
 func TestACommandWhoseAnswerWasLostIsGivenAgain(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	o := town.Buy("r1", "m1")
@@ -312,6 +328,7 @@ func TestACommandWhoseAnswerWasLostIsGivenAgain(t *testing.T) {
 }
 
 func TestAHeartbeatRecoversALostResult(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	o := town.Buy("r1", "m1")
@@ -327,6 +344,7 @@ func TestAHeartbeatRecoversALostResult(t *testing.T) {
 }
 
 func TestPushesSurviveTheQueueRedis(t *testing.T) {
+	t.Parallel()
 	town := start(t, "refund.after", "1m")
 	machine := town.AddMachine("m1", 5)
 	machine.Work()
@@ -344,6 +362,7 @@ func TestPushesSurviveTheQueueRedis(t *testing.T) {
 }
 
 func TestOrders(t *testing.T) {
+	t.Parallel()
 	town := start(t)
 	town.AddMachine("m1", 5)
 	post := func(request, machine string, slot int, channel string) (int, string) {
@@ -401,6 +420,7 @@ func TestOrders(t *testing.T) {
 }
 
 func TestFrontShedsNewOrdersWhenItsQueueIsFull(t *testing.T) {
+	t.Parallel()
 	town := start(t, "front.workers", "1", "front.queue_len", "1", "front.deadline", "200ms")
 	town.AddMachine("m1", 50)
 	town.Channel.Delay(time.Second)
@@ -423,6 +443,7 @@ func TestFrontShedsNewOrdersWhenItsQueueIsFull(t *testing.T) {
 }
 
 func TestMachinesAuthenticate(t *testing.T) {
+	t.Parallel()
 	town := start(t)
 	town.AddMachine("m1", 5)
 	other := town.AddMachine("m2", 5)
@@ -441,6 +462,7 @@ func TestMachinesAuthenticate(t *testing.T) {
 }
 
 func TestNoSecretReachesTheLog(t *testing.T) {
+	t.Parallel()
 	town := start(t)
 	town.AddMachine("m1", 5)
 	o := town.Buy("r1", "m1")
