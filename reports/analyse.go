@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
@@ -15,7 +16,12 @@ import (
 // default, which costs little because the orders hold no pointers, and keeps to that figure.
 func Analyse(f *runlog.Folder) (*Analysis, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
+	// Collected now, or the default would let the heap grow to twice what the audit needed while reports are written.
+	defer runtime.GC()
+	return analyse(f)
+}
 
+func analyse(f *runlog.Folder) (*Analysis, error) {
 	a := newAudit(&f.Manifest)
 	for r, err := range f.Records() {
 		if err != nil {

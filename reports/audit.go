@@ -51,6 +51,7 @@ type audit struct {
 // A tally counts what is not an order's own.
 type tally struct {
 	payments, refunds               int
+	creates                         int // sends
 	notifies, duplicates            int // sends, and those of them that the plan asked for as duplicates
 	answers, failures               map[string]int
 	probes, probesTaken             int
@@ -182,6 +183,7 @@ func (a *audit) take(r *runlog.Record) {
 	a.last = max(a.last, r.At)
 	switch r.Event {
 	case runlog.BuyerIntent:
+		a.tally.creates++
 		a.keyed(r.Key, r.Order)
 	case runlog.BuyerAnswer:
 		a.keyed(r.Key, r.Order)

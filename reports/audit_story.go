@@ -162,7 +162,8 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 		say(r.At, who, "%s%s", fallback, text)
 	}
 	money := yuan(r.Fen) + " yuan"
-	during := func(ms int64) int64 { return unixMS(run, ms) }
+	// The service's times are whole milliseconds, cut off: the end of one is after what caused it.
+	during := func(ms int64) int64 { return unixMS(run, ms+1) - 1 }
 
 	switch r.Event {
 	case runlog.BuyerIntent:

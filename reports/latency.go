@@ -153,8 +153,8 @@ func latencies(f *runlog.Folder, booked map[string]*hdrhistogram.Histogram) (all
 			Served:   curve(served),
 		}
 		all = append(all, l)
-		if n := l.Response.N; n > 0 && n < quantileSamples(0.99) {
-			warnings = append(warnings, fmt.Sprintf("%s: %d samples are too few for a p99, which needs %d", kind, n, quantileSamples(0.99)))
+		if n := l.Response.N; kind != "probe" && n > 0 && n < quantileSamples(0.99) {
+			warnings = append(warnings, fmt.Sprintf("%s: a p99 needs %d sends, there were %d", kind, quantileSamples(0.99), n))
 		}
 	}
 	return all, lateness, warnings

@@ -140,6 +140,9 @@ func violation(x *Analysis, a *audit, v *Verdict) string {
 			at(a.firstAt[c])
 		}
 	}
+	if len(parts) > 0 && x.Audit.LossFen > 0 {
+		parts[len(parts)-1] += " (" + yuan(x.Audit.LossFen) + " yuan)"
+	}
 	if n := x.Audit.ProbesTaken; n > 0 {
 		parts = append(parts, count(int64(n))+" false "+plural(n, "notification")+" taken ("+a.takenKind+")")
 		at(a.taken)
@@ -151,9 +154,6 @@ func violation(x *Analysis, a *audit, v *Verdict) string {
 		parts = append(parts, "the money does not add up: "+yuan(x.Audit.PaidFen)+" yuan paid")
 	}
 	s := strings.Join(parts, ", ")
-	if x.Audit.LossFen > 0 {
-		s += " (" + yuan(x.Audit.LossFen) + " yuan)"
-	}
 	if first >= 0 {
 		v.Since = time.Duration(first)
 		since := clockOf(&x.Run).at(first)
@@ -313,11 +313,15 @@ func likelyDoubt(x *Analysis, c Check) string {
 	g := x.Run.Generator
 	switch {
 	case strings.HasPrefix(c.Name, "lateness") || strings.HasSuffix(c.Name, "sent of offered"):
-		if g.WallNS > 0 && x.Run.Machine.Cores > 0 {
-			return fmt.Sprintf("the machine was too busy to keep the plan's times: harness %.1f and service %.1f of %d cores",
-				float64(g.CPUNS)/float64(g.WallNS), float64(g.ServiceCPU)/float64(g.WallNS), x.Run.Machine.Cores)
+		busy := "the machine was too busy to keep the plan's times"
+		if g.WallNS <= 0 || x.Run.Machine.Cores <= 0 {
+			return busy
 		}
-		return "the machine was too busy to keep the plan's times"
+		harness, served, cores := float64(g.CPUNS)/float64(g.WallNS), float64(g.ServiceCPU)/float64(g.WallNS), x.Run.Machine.Cores
+		if harness+served < 0.5*float64(cores) {
+			busy += ", with something else"
+		}
+		return fmt.Sprintf("%s: harness %.2f and service %.2f of %d cores", busy, harness, served, cores)
 	case c.Name == "the run ended whole" && x.Run.Ended == "":
 		return "the harness was killed; the books are read to their last whole record"
 	}
@@ -341,9 +345,6 @@ func SignatureSeen(a *Analysis) bool {
 // describe sets the small differences between runs that a reader must know.
 func describe(run *runlog.Manifest) []string {
 	var notes []string
-	if run.Speed > 1 {
-		notes = append(notes, fmt.Sprintf("the day's curve is played %gx faster and the rate is the real one: totals are 1/%g of the real day's", run.Speed, run.Speed))
-	}
 	if n := run.Generator.OverRange; n > 0 {
 		notes = append(notes, fmt.Sprintf("%s times were longer than the histograms' two minutes and count as two minutes", count(int64(n))))
 	}

@@ -62,7 +62,7 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 		{name: "nothing measures an expectation", exit: ExitInconclusive, headline: "nothing measures this",
 			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p98": "< 1s"} }},
 		{name: "nothing happened at all", exit: ExitInconclusive, headline: "money and data cannot be judged: every order ends well: no orders", with: func(*books) {}},
-		{name: "the harness was late", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99: 30.0 ms, wanted <= 5ms", likely: "harness 0.1 and service 0.2 of 2 cores",
+		{name: "the harness was late", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99: 30.0 ms, wanted <= 5ms", likely: "with something else: harness 0.10 and service 0.20 of 2 cores",
 			with: func(b *books) {
 				b.many(3)
 				for i := range b.sends["create.lateness"] {
