@@ -49,7 +49,7 @@ func (s *stream) exponential() float64 {
 			last = next
 		}
 		if odd {
-			return float64(k) + float64(first)/(1<<53)
+			return float64(k) + float64(float64(first)/(1<<53))
 		}
 	}
 }

@@ -223,6 +223,9 @@ func (p *play) send(ctx context.Context) error {
 	// The machines first: their polls and beats would be answers that no one waits for. Then the sends in flight get a
 	// moment, unless the run was interrupted.
 	p.fleet.stop()
+	if err == nil {
+		p.timeline.drop()
+	}
 	p.timeline.Close()
 	for limit := p.Now() + partingTimeout; err == nil && p.timeline.InFlight() > 0 && p.Now() < limit; {
 		if p.pause(ctx, dead, 10*time.Millisecond) != nil {

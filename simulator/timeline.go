@@ -140,6 +140,17 @@ func (t *Timeline) Close() {
 	t.wake()
 }
 
+// drop takes everything that is not due yet off the timeline: the retries and heartbeats that a run's end leaves behind.
+func (t *Timeline) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.queue {
+		t.tally(e.Kind).pushed--
+	}
+	t.queue = nil
+	t.wake()
+}
+
 // wake ends the pacer's sleep. Callers hold mu.
 func (t *Timeline) wake() {
 	if t.sleeping {

@@ -240,11 +240,11 @@ func parseMetrics(r io.Reader) (serviceMetrics, error) {
 		if strings.HasPrefix(line, "{") {
 			_, line, _ = strings.Cut(line, "}")
 		}
-		if !strings.HasPrefix(line, " ") {
-			continue // a longer name
+		words := strings.Fields(line)
+		if !strings.HasPrefix(line, " ") || len(words) == 0 {
+			continue // a longer name, or half a line
 		}
-		value, err := strconv.ParseFloat(strings.Fields(line)[0], 64)
-		if err == nil {
+		if value, err := strconv.ParseFloat(words[0], 64); err == nil && value >= 0 && value < 1e9 {
 			*into = max(0, *into) + int(value)
 		}
 	}

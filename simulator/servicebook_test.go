@@ -1,0 +1,113 @@
+package simulator
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+const serviceBook = `{"table":"order","order_id":"1","request_id":"o000001","machine_id":"m00001","slot":3,"channel":"wechat","amount_fen":350,"paid_fen":350,"state":"DISPENSED","transaction_id":"42","created_ms":1,"paid_ms":2,"done_ms":3}
+{"table":"pay_queue","order_id":"1","channel":"wechat","transaction_id":"42","status":5,"consume_status":2,"consume_count":1,"create_ms":4,"last_consume_ms":5}
+{"table":"command","command_id":"c1","order_id":"1","machine_id":"m00001","slot":3,"kind":"dispense","state":"DISPENSED"}
+{"table":"refund","refund_no":"r1","order_id":"1","channel":"alipay","transaction_id":"43","amount_fen":350,"state":"DONE"}
+{"table":"remedy_order","order_id":"1","reason":"voided","remedy_count":2,"state":"OPEN"}
+{"table":"slot","machine_id":"m00001","slot":3,"stock":9}
+{"table":"of a later service","order_id":"1"}
+`
+
+func TestTheServiceBookIsCopied(t *testing.T) {
+	var got []runlog.Record
+	whole, err := parseBook(strings.NewReader(serviceBook+`{"table":"end","orders":1}`+"\n"), func(l *bookLine) {
+		if r, ok := l.record(); ok {
+			got = append(got, r)
+		}
+	})
+	if err != nil || !whole {
+		t.Fatalf("whole %v, %v", whole, err)
+	}
+	want := []runlog.Record{
+		{Event: runlog.ServiceOrder, Key: "o000001", Order: "1", Machine: "m00001", Slot: 3, Channel: "wechat", Fen: 350, Paid: 350, Txn: "42", Note: "DISPENSED", CreatedMS: 1, PaidMS: 2, DoneMS: 3},
+		{Event: runlog.ServiceQueue, Order: "1", Channel: "wechat", Txn: "42", Status: 2, N: 1, Note: "5", CreatedMS: 4, DoneMS: 5},
+		{Event: runlog.ServiceCommand, Order: "1", Machine: "m00001", Slot: 3, ID: "c1", Note: "dispense DISPENSED"},
+		{Event: runlog.ServiceRefund, Order: "1", Channel: "alipay", Txn: "43", Fen: 350, ID: "r1", Note: "DONE"},
+		{Event: runlog.ServiceRemedy, Order: "1", N: 2, Note: "voided OPEN"},
+		{Event: runlog.ServiceSlot, Machine: "m00001", Slot: 3, Fen: 9},
+		{Event: runlog.ServiceEnd, N: 1},
+	}
+	if !slices.EqualFunc(got, want, func(a, b runlog.Record) bool { return reflect.DeepEqual(a, b) }) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestABookThatIsNotWholeIsNotTakenForOne(t *testing.T) {
+	for name, c := range map[string]struct{ text, err string }{
+		"it breaks off":                {serviceBook, ""},
+		"it is empty":                  {"", ""},
+		"it lacks an order":            {serviceBook + `{"table":"end","orders":2}`, "has 1 orders and says 2"},
+		"it breaks off within a line":  {serviceBook + `{"table":"en`, "line 8: unexpected end of JSON input"},
+		"it goes on after its end":     {`{"table":"end","orders":0}` + "\n" + serviceBook, "goes on after its end"},
+		"it is an error page, in HTML": {"<html>", "line 1: invalid character"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, err := parseBook(strings.NewReader(c.text), func(*bookLine) {})
+			if whole || (c.err == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("whole %v, %v; want an error with %q", whole, err, c.err)
+			}
+		})
+	}
+}
+
+func FuzzServiceBook(f *testing.F) {
+	f.Add(serviceBook + `{"table":"end","orders":1}` + "\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		orders, said := 0, -1
+		whole, err := parseBook(strings.NewReader(text), func(l *bookLine) {
+			switch l.Table {
+			case "order":
+				orders++
+			case "end":
+				said = l.Orders
+			}
+			if r, ok := l.record(); ok && r.Event == "" {
+				t.Errorf("table %q makes a record without an event", l.Table)
+			}
+		})
+		if err == nil && whole != (said == orders) {
+			t.Errorf("whole %v, of %d orders where the end says %d", whole, orders, said)
+		}
+	})
+}
+
+func TestParseMetrics(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want serviceMetrics
+	}{
+		"nothing":          {"", serviceMetrics{-1, -1}},
+		"what there is":    {"# HELP go_goroutines x\n# TYPE go_goroutines gauge\ngo_goroutines 42\ngo_sql_in_use_connections{db_name=\"a\"} 3\n", serviceMetrics{42, 3}},
+		"pools add up":     {"go_sql_in_use_connections{db_name=\"a b\"} 3\ngo_sql_in_use_connections{db_name=\"b\"} 0\ngo_sql_in_use_connections 2 1700000000\n", serviceMetrics{-1, 5}},
+		"a longer name":    {"go_goroutines_total 7\n", serviceMetrics{-1, -1}},
+		"large":            {"go_goroutines 1.2e+04\n", serviceMetrics{12000, -1}},
+		"nonsense":         {"go_goroutines many\ngo_goroutines \ngo_goroutines{ 3\n", serviceMetrics{-1, -1}},
+		"not even a space": {"go_goroutines", serviceMetrics{-1, -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseMetrics(strings.NewReader(c.text))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzParseMetrics(f *testing.F) {
+	f.Add("go_goroutines{a=\"b\"} 42\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if m, err := parseMetrics(strings.NewReader(text)); err == nil && (m.goroutines < -1 || m.dbInUse < -1) {
+			t.Errorf("got %+v", m)
+		}
+	})
+}
