@@ -337,9 +337,9 @@ x.yaml:7:59: expect.notify.p99: "< 1 s" is not a condition; a condition is like 
 		src:  swap("expect", `expect: {notify.p99: "< 5"}`),
 		want: `x.yaml:7:22: expect.notify.p99: notify.p99 is a time, "< 5" has no unit of time; write it with a unit, such as < 1s`,
 	}, {
-		name: "a condition that refers to a switch that does not exist",
+		name: "a condition that refers to what no run folder keeps",
 		src:  swap("expect", `expect: {notify.p99: "< refund.aftr"}`),
-		want: `x.yaml:7:22: expect.notify.p99: "refund.aftr" is no switch of the service; did you mean refund.after? accepted: callback.workers, refund.after, refund.guard`,
+		want: `x.yaml:7:22: expect.notify.p99: "refund.aftr" is nothing that a run can be compared with; accepted: refund.after`,
 	}, {
 		name: "a run that could not fail",
 		src:  swap("expect", "expect: {}"),

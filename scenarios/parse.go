@@ -175,8 +175,8 @@ func (d Delay) String() string {
 	return duration(d.A)
 }
 
-// ParseCondition reads "== 0", "< 1s", "<= 10%", "> 1.5" or "> refund.after". The last compares with a switch of the
-// service: Ref is set, and whoever judges looks it up.
+// ParseCondition reads "== 0", "< 1s", "<= 10%", "> 1.5" or "> refund.after". The last compares with the service's
+// refund deadline in that run, which the run folder keeps: Ref is set, and whoever judges looks it up.
 func ParseCondition(text string) (Condition, error) {
 	const shape = `a condition is like "== 0", "< 1s", "<= 10%" or "> refund.after"`
 	parts := compared.FindStringSubmatch(strings.TrimSpace(text))
@@ -200,30 +200,14 @@ func ParseCondition(text string) (Condition, error) {
 		c.Limit, c.Unit = float64(d), "duration"
 		return c, nil
 	}
-	if dotted.MatchString(limit) {
+	if limit == "refund.after" {
 		c.Ref = limit
 		return c, nil
 	}
-	return Condition{}, complain(shape, "%s is not a limit", quote(limit))
-}
-
-// Holds reports whether got fulfils the condition. limit is c.Limit, or the value of c.Ref.
-func (c Condition) Holds(got, limit float64) bool {
-	switch c.Op {
-	case "==":
-		return got == limit
-	case "!=":
-		return got != limit
-	case "<":
-		return got < limit
-	case "<=":
-		return got <= limit
-	case ">":
-		return got > limit
-	case ">=":
-		return got >= limit
+	if dotted.MatchString(limit) {
+		return Condition{}, complain("accepted: refund.after", "%s is nothing that a run can be compared with", quote(limit))
 	}
-	return false
+	return Condition{}, complain(shape, "%s is not a limit", quote(limit))
 }
 
 // parsePrices reads "150..650" or "300": whole fen.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/lunchrush/lunchrush/reports"
 )
 
 func TestDelaysAreReadAsTheyAreWritten(t *testing.T) {
@@ -38,39 +40,27 @@ func TestTimesOfDayAreReadAsTheyAreWritten(t *testing.T) {
 	})
 }
 
-func TestConditionsHoldAsTheyRead(t *testing.T) {
-	tests := []struct {
-		text string
-		got  float64
-		want bool
-	}{
-		{"== 0", 0, true},
-		{"== 0", 1, false},
-		{"!= 0", 1, true},
-		{"!= 0", 0, false},
-		{"< 1s", float64(time.Second) - 1, true},
-		{"< 1s", float64(time.Second), false},
-		{"<= 10%", 0.1, true},
-		{"<= 10%", 0.11, false},
-		{"> 1.5", 1.5, false},
-		{"> 1.5", 1.6, true},
-		{">= 90s", 90e9, true},
-		{">= 1m30s", 89e9, false},
-		{">-5", -4, true},
-	}
-	for _, tt := range tests {
-		c, err := ParseCondition(tt.text)
+// The reports read a run's conditions on their own, from the run folder; they must read them as the loader did.
+func TestConditionsMeanTheSameToTheJudge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		op := rapid.SampledFrom([]string{"==", "!=", "<", "<=", ">", ">=", "=", "=>"}).Draw(t, "op")
+		gap := rapid.SampledFrom([]string{"", " ", "  "}).Draw(t, "gap")
+		limit := rapid.OneOf(
+			rapid.StringMatching(`-?[0-9]{1,6}(\.[0-9]{1,3})?(%|ms|s|m|h|us|sec)?`),
+			rapid.SampledFrom([]string{"refund.after", "command.ttl", "1m30s", "0", "zero", "1.", ".5", "inf", "1e3", "0x1p4", ""}),
+		).Draw(t, "limit")
+		ours, err := ParseCondition(op + gap + limit)
 		if err != nil {
-			t.Errorf("%s: %v", tt.text, err)
-			continue
+			return
 		}
-		if got := c.Holds(tt.got, c.Limit); got != tt.want {
-			t.Errorf("%v %s: got %v", tt.got, tt.text, got)
+		theirs, err := reports.ParseCondition(ours.Text)
+		if err != nil {
+			t.Fatalf("%q is taken here and refused by the reports: %v", ours.Text, err)
 		}
-	}
-	if (Condition{}).Holds(0, 0) {
-		t.Error("the zero condition holds")
-	}
+		if theirs.Op != ours.Op || theirs.Ref != ours.Ref || theirs.Ref == "" && theirs.Limit != ours.Limit {
+			t.Fatalf("%q is %+v here and %+v there", ours.Text, ours, theirs)
+		}
+	})
 }
 
 func TestNearestForgivesASlipAndNoMore(t *testing.T) {

@@ -142,6 +142,6 @@ type Condition struct {
 	Op    string  // == != < <= > >=
 	Limit float64 // durations in nanoseconds, per cents as fractions; 0 when Ref is set
 	Text  string  // as written
-	Ref   string  // a switch of the service to compare with ("refund.after"), "" for a Limit
+	Ref   string  // "refund.after": the service's deadline in that run is the limit; "" for a Limit
 	Unit  string  // how the limit was written: "duration", "%", or "" for a bare number or a Ref
 }

@@ -321,7 +321,7 @@ func conditions(dst *map[string]Condition) value {
 				}
 				c, err := ParseCondition(text)
 				if err == nil {
-					err = r.fitting(k.Value, c)
+					err = fitting(k.Value, c)
 				}
 				if err != nil {
 					r.complain(v, at, err)
@@ -340,19 +340,10 @@ func conditions(dst *map[string]Condition) value {
 }
 
 // fitting complains when a condition cannot be meant for the measure: "notify.p99: < 5" would be five nanoseconds.
-func (r *reader) fitting(measure string, c Condition) error {
-	if c.Ref != "" {
-		if r.known.Switches == nil {
-			return nil
-		}
-		if _, ok := r.known.Switches[c.Ref]; !ok {
-			return complain(maybe(c.Ref, slices.Collect(maps.Keys(r.known.Switches))), "%s is no switch of the service", quote(c.Ref))
-		}
-		return nil
-	}
+func fitting(measure string, c Condition) error {
 	last := measure[strings.LastIndex(measure, ".")+1:]
 	timed := slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "max"}, last)
-	if timed && c.Unit != "duration" && c.Limit != 0 {
+	if timed && c.Ref == "" && c.Unit != "duration" && c.Limit != 0 {
 		return complain(fmt.Sprintf("write it with a unit, such as %s 1s", c.Op), "%s is a time, %s has no unit of time", measure, quote(c.Text))
 	}
 	return nil
