@@ -41,7 +41,8 @@ func (a *audit) stories(f *runlog.Folder, wrong []bad) ([]BadOrder, error) {
 			byKey[told[i].Key] = s
 		}
 	}
-	for r, err := range f.Records() {
+	concerned := func(order, key string) bool { return byOrder[order] != nil || byKey[key] != nil }
+	for r, err := range f.Select(concerned) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the books again: %w", err)
 		}

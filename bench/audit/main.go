@@ -57,40 +57,49 @@ func run() error {
 		{"reports of a 30-minute run (10800 orders)", "2 s", 10_800},
 	} {
 		folder := filepath.Join(dir, strconv.Itoa(b.orders))
-		if _, _, _, err := self(folder, "make", b.orders, *bad); err != nil {
+		if _, err := self(folder, "make", b.orders, *bad); err != nil {
 			return err
 		}
 		books, err := os.Stat(filepath.Join(folder, runlog.BooksFile))
 		if err != nil {
 			return err
 		}
-		took, rss, out, err := self(folder, "judge", b.orders, *bad)
+		c, err := self(folder, "judge", b.orders, *bad)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%-44s %6.2f s  %5d MiB  (books %d MiB; aim %s)\n%s", b.name, took.Seconds(), rss>>20, books.Size()>>20, b.aim, out)
+		fmt.Printf("%-44s %6.2f s  %6.2f CPU-s  %5d MiB  (books %d MiB; aim %s)\n%s", b.name, c.wall.Seconds(), c.cpu.Seconds(), c.rss>>20,
+			books.Size()>>20, b.aim, c.out)
 	}
 	return nil
 }
 
-// self runs this program as a child and gives its wall time, greatest resident memory and output.
-func self(folder, what string, orders, bad int) (time.Duration, int64, string, error) {
+// A cost is what a child process used.
+type cost struct {
+	wall, cpu time.Duration
+	rss       int64 // greatest resident memory, bytes
+	out       string
+}
+
+// self runs this program as a child.
+func self(folder, what string, orders, bad int) (cost, error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return 0, 0, "", err
+		return cost{}, err
 	}
 	cmd := exec.Command(exe, "-child", what, "-orders", strconv.Itoa(orders), "-bad", strconv.Itoa(bad), folder)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	start := time.Now()
 	if err := cmd.Run(); err != nil {
-		return 0, 0, "", fmt.Errorf("%s: %w", what, err)
+		return cost{}, fmt.Errorf("%s: %w", what, err)
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	p := cmd.ProcessState
+	usage, ok := p.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return 0, 0, "", errors.New("this system does not tell a child's memory")
+		return cost{}, errors.New("this system does not tell a child's memory")
 	}
-	return time.Since(start), usage.Maxrss << 10, out.String(), nil
+	return cost{time.Since(start), p.UserTime() + p.SystemTime(), usage.Maxrss << 10, out.String()}, nil
 }
 
 func judge(dir string) error {

@@ -65,7 +65,12 @@ func (f *Folder) Truncated() bool { return f.truncated.Load() }
 //
 // A record's strings share memory with its neighbours': clone what is kept for long. Decompression and parsing run ahead
 // of the caller on two goroutines of their own, which end with the loop.
-func (f *Folder) Records() iter.Seq2[Record, error] {
+func (f *Folder) Records() iter.Seq2[Record, error] { return f.Select(nil) }
+
+// Select is Records without those for which keep says no, which are not even parsed. keep is given the order and the key
+// that stand in the record, "" when there is none, as they are written: escapes are not undone. It is called on another
+// goroutine than the loop's, one record at a time.
+func (f *Folder) Select(keep func(order, key string) bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		f.truncated.Store(false)
 		file, err := os.Open(f.Path(BooksFile))
@@ -89,6 +94,7 @@ func (f *Folder) Records() iter.Seq2[Record, error] {
 			batches: make(chan batch, 2),
 			free:    make(chan []Record, 4),
 			stop:    make(chan struct{}),
+			keep:    keep,
 		}
 		readEnded := make(chan struct{})
 		go func() {
@@ -132,6 +138,7 @@ type (
 		batches chan batch
 		free    chan []Record // parsed and consumed: to be filled again
 		stop    chan struct{}
+		keep    func(order, key string) bool // nil: all
 	}
 	text struct { // whole lines
 		s    string
@@ -208,6 +215,10 @@ func (p *pipeline) parse() {
 		for s := t.s; s != "" && b.err == nil; {
 			line++
 			end := strings.IndexByte(s, '\n')
+			if p.keep != nil && !p.keep(quoted(s[:end], `,"o":"`), quoted(s[:end], `,"k":"`)) {
+				s = s[end+1:]
+				continue
+			}
 			r, err := ParseRecord(s[:end])
 			if err != nil {
 				b.err = fmt.Errorf("record %d: %w", line, err)
@@ -225,4 +236,14 @@ func (p *pipeline) parse() {
 			return
 		}
 	}
+}
+
+// quoted is what stands in line between name and the next quotation mark.
+func quoted(line, name string) string {
+	at := strings.Index(line, name)
+	if at < 0 {
+		return ""
+	}
+	line = line[at+len(name):]
+	return line[:max(0, strings.IndexByte(line, '"'))]
 }

@@ -318,6 +318,37 @@ func TestALoopOverTheBooksMayEndEarly(t *testing.T) {
 	}
 }
 
+func TestOnlySomeOrdersAreRead(t *testing.T) {
+	dir := t.TempDir()
+	w, err := runlog.Create(dir, &runlog.Manifest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []runlog.Record{
+		{At: 1, Event: runlog.BuyerIntent, Key: "k1"}, {At: 2, Event: runlog.BuyerIntent, Key: "k2"}, {At: 3, Event: runlog.ChannelPaid, Key: "k1", Order: "o1"},
+		{At: 4, Event: runlog.MachineDropped, Order: "o1"}, {At: 5, Event: runlog.MachineDropped, Order: "o12"}, {At: 6, Event: runlog.Phase, Note: `,"o":"o1"`},
+	} {
+		w.Book(r)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := runlog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for r, err := range f.Select(func(order, key string) bool { return order == "o1" || key == "k1" }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r.At)
+	}
+	if d := cmp.Diff([]int64{1, 3, 4}, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestFoldersThatAreRefused(t *testing.T) {
 	tests := []struct{ name, runJSON, want string }{
 		{"a folder without run.json", "", "is no run folder: it has no run.json"},
