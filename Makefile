@@ -118,6 +118,24 @@ clean: ## remove what was built and what runs may have left behind; reports/runs
 	@if [ -x $(LUNCHRUSH) ]; then $(LUNCHRUSH) testbed clean; fi
 	rm -rf bin
 
+##@ What runs need
+
+.PHONY: setup
+setup: packages images embedded ## a bare Debian machine gets all that runs and tests use (about 10 minutes)
+
+.PHONY: packages
+packages: ## install the Debian packages that are missing: MariaDB, Redis, Chromium, mmdebstrap
+	@make/packages.sh
+
+.PHONY: images
+images: ## build the container images from Debian packages, without a registry (about 2 minutes) [FORCE=1]
+	@if command -v docker >/dev/null; then images/build.sh; \
+	else echo "images: no docker command, so none are built; runs take the local testbed"; fi
+
+.PHONY: embedded
+embedded: ## build the embedded database engine into the user's cache (about 5 minutes, once)
+	@$(GO) run ./internal/testbed/prepare
+
 ##@ This list
 
 .PHONY: help

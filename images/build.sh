@@ -16,13 +16,17 @@ label=io.github.lunchrush.recipe
 # The classic builder: an engine from Debian has no buildx.
 export DOCKER_BUILDKIT=0
 
+log=$(mktemp)
+tar=
+trap 'rm -f "$log" "$tar"' EXIT
+
 die() { echo "images: $*" >&2; exit 1; }
 
 command -v docker >/dev/null || die "no docker command; on Debian: apt-get install docker.io"
 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || die "no container engine answers; is it started, may you use it?"
 
-# recipe FILES... is a name for what an image is made from: a changed recipe makes a new image.
-recipe() { cat "$@" | sha256sum | cut -c1-16; }
+# recipe is a name for what an image is made from, on stdin: a changed recipe makes a new image.
+recipe() { sha256sum | cut -c1-16; }
 
 # fresh IMAGE RECIPE reports whether the image is there and made from this recipe.
 fresh() {
@@ -30,13 +34,12 @@ fresh() {
 }
 
 base=lunchrush/debian:$suite
-base_recipe=$(recipe build.sh)
+base_recipe=$(echo "$suite apt main updates security 1" | recipe)
 if fresh "$base" "$base_recipe"; then
   echo "$base: there"
 else
   command -v mmdebstrap >/dev/null || die "no mmdebstrap; on Debian: apt-get install mmdebstrap"
   tar=$(mktemp --suffix=.tar)
-  trap 'rm -f "$tar"' EXIT
   began=$SECONDS
   mmdebstrap --quiet --variant=apt "$suite" "$tar" \
     "deb $mirror $suite main" "deb $mirror $suite-updates main" "deb $security $suite-security main"
@@ -49,13 +52,17 @@ fi
 
 # build IMAGE FOLDER
 build() {
-  local made began=$SECONDS
-  made=$(recipe build.sh "$2"/*)
+  local made old began=$SECONDS
+  made=$({ docker image inspect --format '{{.Id}}' "$base" && cat "$2"/*; } | recipe)
   if fresh "$1" "$made"; then
     echo "$1: there"
     return
   fi
-  docker build --quiet --force-rm --label "$label=$made" --tag "$1" "$2" >/dev/null
+  old=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true)
+  # Its log, and the client's regrets about the classic builder, are of interest only when it fails.
+  docker build --force-rm --label "$label=$made" --tag "$1" "$2" >"$log" 2>&1 || { cat "$log" >&2; die "$1 could not be built"; }
+  # The one it replaces has lost its name; a container may still use it.
+  [ -z "$old" ] || [ "$old" = "$(docker image inspect --format '{{.Id}}' "$1")" ] || docker image rm "$old" >/dev/null 2>&1 || true
   echo "$1: built in $((SECONDS - began)) s"
 }
 
