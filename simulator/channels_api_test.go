@@ -132,7 +132,20 @@ func TestUnsignedCallsAreRefused(t *testing.T) {
 	if status, out := wrong.prepay("A1", "o1", 350); status != 401 || out["code"] != "SIGN_ERROR" {
 		t.Errorf("signed with the other channel's key: %d %v", status, out)
 	}
-	resp, err := http.Post(m.base+"/v3/refund/domestic/refunds", "application/json", strings.NewReader("{}"))
+	stranger, err := http.NewRequest("GET", m.base+"/v3/pay/transactions/out-trade-no/A1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger.Header.Set("Authorization", lrhmac.Sign(m.key, "stranger", "GET", stranger.URL.RequestURI(), nil, time.Now()))
+	resp, err := http.DefaultClient.Do(stranger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Errorf("signed by another name: %d", resp.StatusCode)
+	}
+	resp, err = http.Post(m.base+"/v3/refund/domestic/refunds", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}

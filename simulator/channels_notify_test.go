@@ -27,23 +27,38 @@ func pays(t *testing.T, cs *channels, key, channel string, think time.Duration) 
 }
 
 func TestNotifyClimbsTheWholeLadder(t *testing.T) {
-	for _, channel := range []string{wechatName, alipayName} {
-		t.Run(channel, func(t *testing.T) {
+	tests := []struct {
+		name, channel string
+		again         time.Duration
+	}{
+		{"wechat", wechatName, -1},
+		{"alipay", alipayName, -1},
+		{"a duplicate that fails too does not climb", wechatName, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			if _, err := platformKeys(); err != nil { // outside of the bubble
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
 				const think, delay = 3 * time.Second, 300 * time.Millisecond
-				r := newRig(t, planOf(PlanOrder{Key: "o1", Channel: channel, Notify: delay, Again: -1}), nil)
-				r.service = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+				r := newRig(t, planOf(PlanOrder{Key: "o1", Channel: tt.channel, Notify: delay, Again: tt.again}), nil)
+				// Steps count from the send before, however long the service took to fail.
+				r.service = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					time.Sleep(2 * time.Second)
+					w.WriteHeader(http.StatusServiceUnavailable)
+				})
 				cs := quietChannels(t, r)
 				defer cs.Close()
-				pays(t, cs, "o1", channel, think)
+				pays(t, cs, "o1", tt.channel, think)
 				time.Sleep(72 * time.Hour)
 
 				want := []time.Duration{think + delay}
-				for _, step := range ladderOf("", channel) {
+				for _, step := range ladderOf("", tt.channel) {
 					want = append(want, want[len(want)-1]+step)
+				}
+				if tt.again >= 0 {
+					want = slices.Insert(want, 1, want[0]+tt.again)
 				}
 				var due, at []time.Duration
 				for _, s := range r.sends(SendNotify) {

@@ -10,12 +10,11 @@ import (
 
 // A loopbackServer is one upstream's listener. Its answers can be held back, and closing it lets none of them linger.
 type loopbackServer struct {
-	url     string // "http://127.0.0.1:41003"
-	http    *http.Server
-	closing chan struct{}
-	once    sync.Once
-	served  chan error
-	open    sync.RWMutex // held for reading by every request that is being answered
+	url    string // "http://127.0.0.1:41003"
+	http   *http.Server
+	once   sync.Once
+	served chan error
+	open   sync.RWMutex // held for reading by every request that is being answered
 }
 
 // Limits of what the service may send: the bodies and headers of the protocol are far smaller.
@@ -30,9 +29,8 @@ func newLoopbackServer(h http.Handler) (*loopbackServer, error) {
 		return nil, err
 	}
 	s := &loopbackServer{
-		url:     "http://" + ln.Addr().String(),
-		closing: make(chan struct{}),
-		served:  make(chan error, 1),
+		url:    "http://" + ln.Addr().String(),
+		served: make(chan error, 1),
 		http: &http.Server{
 			MaxHeaderBytes:    maxHeaderBytes,
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -41,19 +39,14 @@ func newLoopbackServer(h http.Handler) (*loopbackServer, error) {
 	s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.open.RLock()
 		defer s.open.RUnlock()
-		select {
-		case <-s.closing:
-			panic(http.ErrAbortHandler)
-		default:
-			h.ServeHTTP(w, r)
-		}
+		h.ServeHTTP(w, r)
 	})
 	go func() { s.served <- s.http.Serve(ln) }()
 	return s, nil
 }
 
-// pause holds an answer back. It reports whether the answer is still wanted; when the server closes meanwhile it breaks
-// the connection, so that nobody mistakes silence for an answer.
+// pause holds an answer back. It reports whether the answer is still wanted: the client may have gone, or the server have
+// closed the connection.
 func (s *loopbackServer) pause(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -65,8 +58,6 @@ func (s *loopbackServer) pause(r *http.Request, d time.Duration) bool {
 		return true
 	case <-r.Context().Done():
 		return false
-	case <-s.closing:
-		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -74,7 +65,6 @@ func (s *loopbackServer) pause(r *http.Request, d time.Duration) bool {
 func (s *loopbackServer) Close() error {
 	var err error
 	s.once.Do(func() {
-		close(s.closing)
 		err = s.http.Close()
 		<-s.served
 		s.open.Lock()

@@ -48,8 +48,8 @@ func newBench(stock int32, orders ...PlanOrder) *bench {
 	b := &bench{}
 	st := &stage{
 		plan: planOf(orders...), logger: slog.New(slog.DiscardHandler), orders: newDirectory(planOf(orders...)),
-		now:   func() time.Duration { return b.clock },
-		book:  func(r runlog.Record) { b.booked = append(b.booked, r) },
+		now:  func() time.Duration { return b.clock },
+		book: func(r runlog.Record) { b.booked = append(b.booked, r) },
 		after: func(at time.Duration, act func()) {
 			b.acts++
 			heap.Push(&b.agenda, benchAct{at, b.acts, act})
@@ -282,6 +282,16 @@ func TestDevice(t *testing.T) {
 				b.get("cancel", "c1", "o1", time.Minute)
 			},
 			drops: []string{"c1"}, results: []string{"c1 dispensed"},
+		},
+		{
+			name: "goods that fell outweigh a later command that failed", stock: 1, orders: []PlanOrder{good},
+			do: func(b *bench) {
+				b.get("dispense", "c1", "o1", time.Minute)
+				b.get("dispense", "c2", "o1", time.Minute)
+				b.pass(time.Minute)
+				b.get("cancel", "x", "o1", time.Minute)
+			},
+			drops: []string{"c1"}, results: []string{"c1 dispensed", "c2 failed", "x dispensed"},
 		},
 		{
 			name: "a cancel of what failed", stock: 9, orders: []PlanOrder{order("o1", DeviceFails)},
