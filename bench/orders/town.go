@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/service"
+	"github.com/lunchrush/lunchrush/service/process"
+	"github.com/lunchrush/lunchrush/simulator/paysign"
+)
+
+// A town is a local testbed with what the service needs around it.
+type town struct {
+	dir     string
+	stack   testbed.Stack
+	up      *upstream
+	signers []paysign.Signer // by turns
+	wechat  *paysign.WeChat
+	alipay  *paysign.Alipay
+	profile string
+
+	running testbed.Instance // the service, nil before serve
+}
+
+// profileVariable names the file that the service under the profiler writes.
+const profileVariable = "LUNCHRUSH_BENCH_CPUPROFILE"
+
+const closeTimeout = 30 * time.Second
+
+func openTown(ctx context.Context, profile string) (_ *town, err error) {
+	t := &town{profile: profile}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	if t.dir, err = os.MkdirTemp("", "lunchrush-orders-"); err != nil {
+		return nil, err
+	}
+	spec := testbed.Spec{RunID: fmt.Sprintf("orders-%d", os.Getpid()), LogDir: t.dir}
+	if profile == "" {
+		if spec.Binary, err = buildLunchrush(ctx, t.dir); err != nil {
+			return nil, err
+		}
+	} else if err := os.Setenv(profileVariable, profile); err != nil {
+		return nil, err
+	}
+	choice, err := testbed.Choose(ctx, testbed.Local, nil)
+	if err != nil {
+		return nil, err
+	}
+	if t.stack, err = testbed.Start(ctx, choice, spec); err != nil {
+		return nil, err
+	}
+	if t.up, err = openUpstream(ctx); err != nil {
+		return nil, err
+	}
+	if t.wechat, t.alipay, err = paysign.Generate(); err != nil {
+		return nil, err
+	}
+	t.signers = []paysign.Signer{t.wechat, t.alipay}
+	return t, nil
+}
+
+// buildLunchrush builds the program as its Makefile does.
+func buildLunchrush(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "lunchrush")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/lunchrush/lunchrush/cmd/lunchrush")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building lunchrush: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return binary, nil
+}
+
+// profiled is `lunchrush serve --config -` under the profiler.
+func profiled(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (err error) {
+	text, err := io.ReadAll(stdin)
+	if err != nil {
+		return err
+	}
+	cfg, err := service.ParseConfig(text)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(os.Getenv(profileVariable))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return process.Serve(ctx, cfg, process.Roles(), stdout, stderr)
+}
+
+func (t *town) close() error {
+	var errs []error
+	if t.stack != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		errs = append(errs, t.stack.Close(ctx))
+	}
+	if t.up != nil {
+		t.up.close()
+	}
+	if t.dir != "" {
+		errs = append(errs, os.RemoveAll(t.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// config is the hardened service beside this town.
+func (t *town) config() *service.Config {
+	c := service.Default()
+	w, a := t.wechat.Material(), t.alipay.Material()
+	c.MySQL.DSN = service.Secret(t.stack.DSN())
+	c.Redis = service.Redis{Cache: t.stack.CacheRedis(), Queue: t.stack.QueueRedis()}
+	c.WeChat = service.WeChatAccess{
+		BaseURL: t.up.url(), APIKey: service.Secret(w.APIKey), AppID: w.AppID, MchID: w.MchID,
+		V3Key: service.Secret(w.APIv3Key), Platform: w.Platform(),
+	}
+	c.Alipay = service.AlipayAccess{
+		BaseURL: t.up.url(), APIKey: service.Secret(a.APIKey), AppID: a.AppID, SellerID: a.SellerID, PublicKey: a.PublicKey,
+	}
+	c.Identity.URL = t.up.url()
+	return c
+}
+
+// serve starts the service and waits until it is ready.
+func (t *town) serve(ctx context.Context, name string, c *service.Config, roles []string) error {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if t.running, err = t.stack.StartService(ctx, testbed.ServiceSpec{Name: name, Roles: roles, Config: text}); err != nil {
+		return err
+	}
+	l, err := dial(ctx, t.internal())
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	for limit := time.Now().Add(30 * time.Second); ; {
+		status, body, err := l.do("GET", "/readyz", nil, nil)
+		switch {
+		case err != nil:
+			return fmt.Errorf("asking whether the service is ready: %w", err)
+		case status == 200:
+			return nil
+		case time.Now().After(limit):
+			return fmt.Errorf("the service is not ready: %s", body)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (t *town) public() string   { return strings.TrimPrefix(t.running.Public(), "http://") }
+func (t *town) internal() string { return strings.TrimPrefix(t.running.Internal(), "http://") }
+
+// A usage is the CPU time of everyone who takes part.
+type usage map[string]time.Duration
+
+func (t *town) usage(ctx context.Context) usage {
+	u := usage{}
+	for name, part := range map[string]testbed.Instance{
+		"service": t.running, "MariaDB": t.stack.Part(testbed.PartMySQL),
+		"Redis cache": t.stack.Part(testbed.PartCache), "Redis queue": t.stack.Part(testbed.PartQueue),
+	} {
+		if used, err := part.Usage(ctx); err == nil {
+			u[name] = used.CPU
+		}
+	}
+	return u
+}
+
+func (u usage) since(before usage) usage {
+	spent := usage{}
+	for name, cpu := range u {
+		spent[name] = cpu - before[name]
+	}
+	return spent
+}
