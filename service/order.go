@@ -7,7 +7,7 @@ package service
 //	              |        +---------+--> REFUNDING -> REFUNDED
 //	              +--> CLOSED (never paid)
 //
-// A payment that arrives for a CLOSED order moves it to REFUNDING.
+// A payment that arrives for a CLOSED order moves it to REFUNDING. [State.CanBecome] has every move.
 type State string
 
 // The states of an order.

@@ -97,7 +97,7 @@ func (d *database) start() (err error) {
 	args := []string{
 		"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", d.port),
 		"--socket=" + filepath.Join(d.dir, "s"), "--pid-file=" + filepath.Join(d.dir, "pid"),
-		"--innodb-flush-log-at-trx-commit=1", "--skip-name-resolve", "--innodb-buffer-pool-size=64M",
+		"--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve", "--innodb-buffer-pool-size=64M",
 	}
 	if os.Geteuid() == 0 {
 		args = append(args, "--user=root")
