@@ -134,6 +134,9 @@ func (s *stack) startRedisContainer(ctx context.Context, e *engine, part Part, i
 		if b.gone() {
 			return nil
 		}
+		if err := dials(ctx, addr); err != nil {
+			return err
+		}
 		return withRedis(addr, func(c *goredis.Client) error { return c.Ping(ctx).Err() })
 	})
 	if b.gone() {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -111,6 +112,16 @@ func engineName(version string) string {
 		return "TiDB " + strings.TrimPrefix(rest, "TiDB-")
 	}
 	return "MySQL " + number
+}
+
+// dials reports whether something listens. The Redis client logs each refused connection to stderr, which is normal until
+// a server is up, and has a logger for the whole process only: it is not asked before.
+func dials(ctx context.Context, addr string) error {
+	c, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 // withRedis lends a client for one use.

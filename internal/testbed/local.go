@@ -139,6 +139,9 @@ func (s *stack) startRedis(ctx context.Context, part Part, path string) (addr st
 				return nil
 			default:
 			}
+			if err := dials(ctx, addr); err != nil {
+				return err
+			}
 			// Whoever answers must be ours: another program may have taken the port.
 			answered, err := redisInfo(ctx, addr, "process_id")
 			if err == nil && answered != pid {

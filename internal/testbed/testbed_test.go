@@ -38,6 +38,12 @@ var fakeService = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(harnessVariable); name != "" {
+		if err := harness(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	dir, err := os.MkdirTemp("", "testbed-service-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

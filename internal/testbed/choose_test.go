@@ -1,0 +1,197 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestChoose(t *testing.T) {
+	there := func(context.Context) error { return nil }
+	absent := func(why string) func(context.Context) error {
+		return func(context.Context) error { return errors.New(why) }
+	}
+	all := func(containers, local, embedded func(context.Context) error) []probe {
+		return []probe{
+			{name: Containers, look: containers, hint: "start an engine"},
+			{name: Local, look: local, hint: "install MariaDB"},
+			{name: Embedded, look: embedded, hint: "install Go"},
+		}
+	}
+	tests := []struct {
+		name   string
+		want   string
+		needs  []string
+		probes []probe
+		chosen string
+		why    []string
+		err    string
+	}{{
+		name: "auto takes containers first", want: "auto", probes: all(there, there, there), chosen: Containers,
+	}, {
+		name: "auto says why it passed containers over", want: "auto", probes: all(absent("no engine"), there, there),
+		chosen: Local, why: []string{"containers: no engine"},
+	}, {
+		name: "nothing asked for is auto", want: "", probes: all(absent("a"), absent("b"), there),
+		chosen: Embedded, why: []string{"containers: a", "local: b"},
+	}, {
+		name: "auto passes over what cannot meet a need", want: "auto", needs: []string{"innodb"}, probes: all(absent("a"), absent("b"), there),
+		err: "no testbed can be used: containers: a; local: b; embedded: does not have innodb, which needs containers or local; " +
+			"to get one: start an engine, or install MariaDB",
+	}, {
+		name: "a testbed asked for by name is never replaced", want: "containers", probes: all(absent("no engine"), there, there),
+		err: "testbed containers: no engine; start an engine",
+	}, {
+		name: "a need that the named testbed lacks", want: "embedded", needs: []string{"innodb"}, probes: all(there, there, there),
+		err: "testbed embedded: does not have innodb, which needs containers or local",
+	}, {
+		name: "a need that only containers meet", want: "local", needs: []string{"containers"}, probes: all(there, there, there),
+		err: "testbed local: does not have containers, which needs containers",
+	}, {
+		name: "a need that nobody meets", want: "auto", needs: []string{"replica"}, probes: all(there, there, there),
+		err: "no testbed can be used: containers: does not have replica; local: does not have replica; embedded: does not have replica",
+	}, {
+		name: "an unknown testbed lists the known", want: "docker", probes: all(there, there, there),
+		err: `testbed "docker": no such testbed; want one of auto, containers, local, embedded`,
+	}}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := choose(t.Context(), test.want, test.needs, test.probes)
+			if got := errorText(err); got != test.err {
+				t.Fatalf("error %q\nwant  %q", got, test.err)
+			}
+			if c.Name != test.chosen || strings.Join(c.Why, "|") != strings.Join(test.why, "|") {
+				t.Errorf("chose %q because %q, want %q because %q", c.Name, c.Why, test.chosen, test.why)
+			}
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestAnEngineBehindANetworkAddressIsNotTaken(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+	_, err := Choose(t.Context(), Containers, nil)
+	if err == nil || !strings.Contains(err.Error(), "DOCKER_HOST is tcp://192.0.2.1:2375") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAnEngineThatIsNotThereIsAReason(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "no.sock"))
+	_, err := Choose(t.Context(), Containers, nil)
+	if err == nil || !strings.Contains(err.Error(), "no engine answers at unix://") || !strings.Contains(err.Error(), "make images") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRequireLoopback(t *testing.T) {
+	tests := []struct {
+		addr string
+		ok   bool
+	}{
+		{"127.0.0.1:80", true}, {"[::1]:80", true}, {"127.9.9.9:80", true},
+		{"0.0.0.0:80", false}, {"[::]:80", false}, {":80", false}, {"192.0.2.1:80", false}, {"localhost:80", false}, {"", false}, {"127.0.0.1", false},
+	}
+	for _, test := range tests {
+		if err := requireLoopback(test.addr); (err == nil) != test.ok {
+			t.Errorf("%q: %v", test.addr, err)
+		}
+	}
+}
+
+func TestAPortThatWasTakenIsTriedAgainWithAnother(t *testing.T) {
+	seen := map[int]bool{}
+	err := withFreePort(func(port int) error {
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			t.Errorf("port %d is not free: %v", port, err)
+		} else {
+			_ = l.Close()
+		}
+		if port < firstPort || port >= lastPort {
+			t.Errorf("port %d is in the range of outgoing connections", port)
+		}
+		seen[port] = true
+		if len(seen) < 3 {
+			return errPortTaken
+		}
+		return nil
+	})
+	if err != nil || len(seen) != 3 {
+		t.Errorf("%d ports tried, %v", len(seen), err)
+	}
+	if err := withFreePort(func(int) error { return errPortTaken }); !errors.Is(err, errPortTaken) {
+		t.Errorf("error %v after every port was taken", err)
+	}
+	calls := 0
+	if err := withFreePort(func(int) error { calls++; return errors.New("disk full") }); err == nil || calls != 1 {
+		t.Errorf("%d tries, %v; another mistake must not be tried again", calls, err)
+	}
+}
+
+func TestEngineName(t *testing.T) {
+	tests := []struct{ version, want string }{
+		{"10.11.19-MariaDB-0+deb12u1", "MariaDB 10.11.19"},
+		{"11.4.2-MariaDB", "MariaDB 11.4.2"},
+		{"8.0.40", "MySQL 8.0.40"},
+		{"8.0.40-0ubuntu0.22.04.1", "MySQL 8.0.40"},
+		{"8.0.11-TiDB-v8.5.4", "TiDB v8.5.4"},
+	}
+	for _, test := range tests {
+		if got := engineName(test.version); got != test.want {
+			t.Errorf("%s: %s, want %s", test.version, got, test.want)
+		}
+	}
+}
+
+func TestLastWords(t *testing.T) {
+	tests := []struct{ name, log, want string }{
+		{"the last line", "up\nno space left\n\n", ": no space left"},
+		{"the mistake beats the farewell", "x [ERROR] Can't create thread\nx [ERROR] Aborting\nbye\n", ": x [ERROR] Can't create thread"},
+		{"an empty log", "", ""},
+		{"a long log", strings.Repeat("line\n", 5000) + "the end", ": the end"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			if err := os.WriteFile(path, []byte(test.log), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := lastWords(path); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestCopySparse(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"empty":              "",
+		"short":              "abc",
+		"zeros":              strings.Repeat("\x00", 200_000),
+		"holes":              strings.Repeat("\x00", 100_000) + "x" + strings.Repeat("\x00", 100_000),
+		"a block and a half": strings.Repeat("y", 96<<10),
+	} {
+		from, to := filepath.Join(dir, name), filepath.Join(dir, name+" copy")
+		if err := os.WriteFile(from, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := copySparse(to, from); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(to); err != nil || string(got) != content {
+			t.Errorf("%s: %d bytes copied as %d, %v", name, len(content), len(got), err)
+		}
+	}
+}
