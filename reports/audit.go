@@ -385,6 +385,9 @@ func (a *audit) close(truncated bool) {
 		whole:       a.ended >= 0 && a.ended == a.served,
 		refundAfter: a.run.RefundAfterNS,
 	}
+	if a.run.DrainedAtNS == 0 {
+		a.end.until = a.run.DeadlineNS
+	}
 }
 
 // A bad is one bad order, before its story is told.

@@ -15,7 +15,8 @@ package reports
 //     another amount for a payment than the channel's book.
 //   - stuck: money and goods are right, but the service's tables say otherwise at the end: no final state, the wrong
 //     one, no row. An unpaid order may stay CREATED or PAYING until its payment window closes.
-//   - indeterminate: a payment stayed without goods when the run was cut short: nobody can tell what would have come.
+//   - indeterminate: a payment stayed without goods when the run was cut short, or it was made so late that its refund
+//     deadline lies beyond the run's: nobody can tell what would have come.
 //   - recovered: as ok-dispensed or ok-refunded, but the service's remedy job had a hand in it.
 //   - ok-dispensed: goods fell once, and one payment, of the price, stayed.
 //   - ok-refunded: paid, nothing fell, everything went back.
@@ -98,9 +99,10 @@ func final(state string) bool {
 
 // An ending is how the run ended, as far as classes depend on it.
 type ending struct {
-	over  bool // everybody had the time they were promised
+	over  bool // the drain completed, or the run's deadline was reached
 	at    int64
-	whole bool // the service's own book is whole
+	until int64 // the run's deadline when the drain did not complete; 0 when it did
+	whole bool  // the service's own book is whole
 	// refundAfter is the service's refund deadline: a payment without goods went wrong then.
 	refundAfter int64
 }
@@ -188,7 +190,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.open = max(0, stayFen-int64(drops)*j.price)
 		j.at = stayAt + end.refundAfter
 		switch {
-		case !end.over:
+		case !end.over, end.until > 0 && stayAt+end.refundAfter >= end.until:
 			j.class, j.at = Indeterminate, end.at
 		case unknown && end.whole:
 			j.class, j.at = AckedLost, unknowAt

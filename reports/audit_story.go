@@ -112,7 +112,7 @@ func why(o *order, l *ledger, c Class, clock wallClock) string {
 	case Stuck:
 		return fmt.Sprintf("money and goods are right, but the service says %s", state)
 	case Indeterminate:
-		return fmt.Sprintf("paid at %s and open when the run was cut short", at(o.first.at))
+		return fmt.Sprintf("paid at %s and still open when the run ended, with time left for goods or refund", at(o.first.at))
 	case OKDispensed, OKRefunded, OKUnpaid, Recovered:
 	}
 	return ""
