@@ -271,6 +271,37 @@ func TestOfflineMachine(t *testing.T) {
 	})
 }
 
+func TestMachineGoesOfflineWhileItDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, planOf(), fleetScenario(0))
+		f := makeFleet(r.stage)
+		f.machines = f.machines[:1]
+		var asked []time.Duration
+		dials := 0
+		f.dial = func(context.Context, string) (net.Conn, error) {
+			if dials++; dials == 1 {
+				f.offline("m00001", time.Minute)
+			}
+			here, there := net.Pipe()
+			go func() {
+				defer there.Close()
+				buf := make([]byte, 4096)
+				if _, err := there.Read(buf); err == nil {
+					asked = append(asked, r.now())
+					_, _ = there.Read(buf) // until the machine hangs up
+				}
+			}()
+			return here, nil
+		}
+		f.begin(t.Context(), "http://127.0.0.1:1")
+		time.Sleep(90 * time.Second)
+		f.stop()
+		if len(asked) == 0 || asked[0] < time.Minute {
+			t.Errorf("asked at %v, offline for the first minute", asked)
+		}
+	})
+}
+
 func TestFleetComesBackWithJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := newTown(t, fleetScenario(0))
@@ -388,7 +419,7 @@ func TestChunkedAndClosingAnswers(t *testing.T) {
 			return here, nil
 		}
 		f.begin(t.Context(), "http://127.0.0.1:1")
-		time.Sleep(10 * time.Second)
+		time.Sleep(firstPause / 4) // a closed line that was announced is no failure: nothing pauses
 		f.stop()
 		if n := len(r.booked(runlog.MachineCommand)); n != answers {
 			t.Errorf("%d commands, want %d", n, answers)
