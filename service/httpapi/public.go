@@ -12,7 +12,7 @@ import (
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// API holds what the listeners serve. Front, Gate and Notifier are nil when this process does not have the role; their
+// API holds what the listeners serve. Front, Gate, Notifier and Desk are nil when this process does not have the role; their
 // routes are absent then.
 type API struct {
 	Front     *service.Front
@@ -21,7 +21,8 @@ type API struct {
 	GatePool  *service.Pool
 	Verifiers map[service.Channel]service.Verifier
 	Shop      *service.Catalog
-	Notifier  *service.Notifier
+	Notifier  *service.Notifier // holds polls
+	Desk      *service.Notifier // takes results and heartbeats; front has one too
 
 	Store   service.Store
 	Metrics *service.Metrics
@@ -63,6 +64,8 @@ func (a *api) public() http.Handler {
 	}
 	if a.Notifier != nil {
 		mux.HandleFunc("GET /v1/machines/{id}/commands", a.pollCommands)
+	}
+	if a.Desk != nil {
 		mux.HandleFunc("POST /v1/machines/{id}/results", a.machineResult)
 		mux.HandleFunc("POST /v1/machines/{id}/heartbeats", a.heartbeat)
 	}
@@ -282,7 +285,7 @@ func (a *api) machineResult(w http.ResponseWriter, r *http.Request) {
 	err := a.fromMachine(w, r, &q)
 	var state service.State
 	if err == nil {
-		state, err = a.Notifier.Result(r.Context(), r.PathValue("id"), q)
+		state, err = a.Desk.Result(r.Context(), r.PathValue("id"), q)
 	}
 	if err != nil {
 		a.fail(w, r, err)
@@ -295,7 +298,7 @@ func (a *api) heartbeat(w http.ResponseWriter, r *http.Request) {
 	var b service.Heartbeat
 	err := a.fromMachine(w, r, &b)
 	if err == nil {
-		err = a.Notifier.Beat(r.Context(), r.PathValue("id"), b)
+		err = a.Desk.Beat(r.Context(), r.PathValue("id"), b)
 	}
 	if err != nil {
 		a.fail(w, r, err)

@@ -132,6 +132,7 @@ func (p *process) wire(parts service.Parts, has func(role string) bool) {
 	var waker service.Waker
 	if has(Notifier) {
 		p.api.Notifier = service.NewNotifier(parts)
+		p.api.Desk = p.api.Notifier
 		waker = p.api.Notifier
 	} else if len(peers.Notifier) > 0 {
 		waker = httpapi.NewPeer(peers.Notifier, time.Second)
@@ -148,6 +149,9 @@ func (p *process) wire(parts service.Parts, has func(role string) bool) {
 			shop = httpapi.NewPeer(peers.Shop, 2*time.Second)
 		}
 		p.api.Front = service.NewFront(parts, shop, waker)
+		if p.api.Desk == nil {
+			p.api.Desk = service.NewNotifier(parts)
+		}
 		callbacks = pooled{p.api.Front, p.api.FrontPool, p.metrics}
 	}
 	if has(Gate) {

@@ -84,10 +84,28 @@ func Start(tb testing.TB, switches ...string) *Town {
 	return town
 }
 
-// Run starts the service with roles. It ends with the test, or with Stop.
+// Sibling is another process of the same service: same database, Redis, channel and switches. Run starts it.
+func (t *Town) Sibling() *Town {
+	s := *t
+	c := *t.Config
+	s.Config, s.Logs, s.stop = &c, new(Log), nil
+	return &s
+}
+
+// Run starts the service with roles and waits until it is ready. It ends with the test, or with Stop.
 func (t *Town) Run(roles ...string) {
 	t.tb.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	t.Listen(context.Background(), roles...)
+	Eventually(t.tb, 20*time.Second, "service ready", func() bool {
+		status, _ := t.Do("GET", t.Internal+"/readyz", nil)
+		return status == 200
+	})
+}
+
+// Listen starts the service with roles and waits until it listens. It ends with ctx, with the test, or with Stop.
+func (t *Town) Listen(ctx context.Context, roles ...string) {
+	t.tb.Helper()
+	ctx, cancel := context.WithCancel(ctx)
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
@@ -95,9 +113,10 @@ func (t *Town) Run(roles ...string) {
 		_ = in.CloseWithError(io.EOF)
 		ended <- err
 	}()
-	t.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	stop := sync.OnceValue(func() error { cancel(); return <-ended })
+	t.stop = stop
 	t.tb.Cleanup(func() {
-		if err := t.stop(); err != nil {
+		if err := stop(); err != nil {
 			t.tb.Errorf("ending the service: %v", err)
 		}
 		if t.tb.Failed() {
@@ -113,10 +132,6 @@ func (t *Town) Run(roles ...string) {
 		t.tb.Fatal(err)
 	}
 	t.Public, t.Internal = "http://"+listening.Public, "http://"+listening.Internal
-	Eventually(t.tb, 20*time.Second, "service ready", func() bool {
-		status, _ := t.Do("GET", t.Internal+"/readyz", nil)
-		return status == 200
-	})
 }
 
 // Restart starts another process on the same database and Redis; the one before must have been stopped.
