@@ -68,13 +68,17 @@ func (m merchant) prepay(no, attach string, fen int64) (int, map[string]any) {
 }
 
 func prepayBody(no, attach string, fen, expires int64) map[string]any {
-	return map[string]any{"out_trade_no": no, "attach": attach, "description": "tea", "time_expire_ms": expires,
-		"amount": map[string]any{"total": fen, "currency": "CNY"}}
+	return map[string]any{
+		"out_trade_no": no, "attach": attach, "description": "tea", "time_expire_ms": expires,
+		"amount": map[string]any{"total": fen, "currency": "CNY"},
+	}
 }
 
 func refundBody(no, txn, number string, fen, total int64) map[string]any {
-	return map[string]any{"out_trade_no": no, "transaction_id": txn, "out_refund_no": number,
-		"amount": map[string]any{"refund": fen, "total": total, "currency": "CNY"}}
+	return map[string]any{
+		"out_trade_no": no, "transaction_id": txn, "out_refund_no": number,
+		"amount": map[string]any{"refund": fen, "total": total, "currency": "CNY"},
+	}
 }
 
 // openShop opens both channels; the merchant is WeChat's.

@@ -219,8 +219,10 @@ func (n *notice) answered(s signedSend, ok bool) {
 	if n.climbed == len(n.c.steps) {
 		sends := n.sends
 		n.mu.Unlock()
-		n.c.st.book(runlog.Record{Event: runlog.NotifyGivenUp, Key: n.key, Order: n.payment.OrderID, Channel: n.c.name,
-			ID: n.id, Txn: n.payment.TransactionID, N: sends})
+		n.c.st.book(runlog.Record{
+			Event: runlog.NotifyGivenUp, Key: n.key, Order: n.payment.OrderID, Channel: n.c.name,
+			ID: n.id, Txn: n.payment.TransactionID, N: sends,
+		})
 		return
 	}
 	step := n.c.steps[n.climbed]

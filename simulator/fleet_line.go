@@ -222,10 +222,17 @@ func (m *machine) read(conn net.Conn, first byte) (*command, error) {
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes+1))
+	if err == nil && len(body) > maxBodyBytes {
+		err = fmt.Errorf("a poll's answer is longer than %d bytes", maxBodyBytes)
+	}
+	if err != nil {
+		m.hangUp() // before the Close, which would wait for the rest
+	}
+	_ = resp.Body.Close() // it has no more to say than the read had
 	if err != nil {
 		return nil, err
 	}
-	if resp.Close || len(body) > maxBodyBytes || b.in.Buffered() > 0 {
+	if resp.Close || b.in.Buffered() > 0 {
 		m.hangUp()
 	}
 	switch resp.StatusCode {
