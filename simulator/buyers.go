@@ -88,7 +88,7 @@ func (b *buyers) ordered(o *PlanOrder, a Answer) {
 			b.gone(o, got.OrderID, "the answer does not say when the order closes")
 			return
 		}
-		due = time.UnixMilli(got.ExpiresMS).Sub(b.st.wall(0)) + o.Think
+		due = time.UnixMilli(got.ExpiresMS).Sub(b.st.wall(0)) - LateLead + o.Think
 	case BuyerTwice:
 		b.askAgain(o, got.OrderID, due)
 	}

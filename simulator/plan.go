@@ -18,9 +18,14 @@ const PlanSchema = 1
 const (
 	BuyerPays     = "pays"     // once, Think after the order's answer
 	BuyerAbandons = "abandons" // never
-	BuyerLate     = "late"     // Think after the payment window has closed: the service must close the order or give the money back
+	BuyerLate     = "late"     // around the end of the payment window, while the service closes the order: goods, money back, or turned away
 	BuyerTwice    = "twice"    // by the order's channel like the others, and Second later by the other one too
 )
+
+// LateLead is how long before the end of the payment window the first late buyers pay, and after it the last ones try to:
+// half of them pay at the last moment, so that the notify comes after the service has closed the order, and half find it
+// closed at the channel. Ours.
+const LateLead = time.Second
 
 // What a machine does with the order's command, [PlanOrder.Device].
 const (
@@ -62,7 +67,7 @@ type PlanOrder struct {
 	Slot    int           `json:"slot"`    // from 1
 	Channel string        `json:"channel"`
 	Buyer   string        `json:"buyer"`               // "pays", "abandons", "late", "twice"
-	Think   time.Duration `json:"think_ns"`            // from the order's answer to the payment; late: from the end of the payment window
+	Think   time.Duration `json:"think_ns"`            // from the order's answer to the payment; late: from LateLead before the end of the payment window
 	Second  time.Duration `json:"second_ns,omitempty"` // twice: from the first payment to the one by the other channel
 	Notify  time.Duration `json:"notify_ns"`           // payment to first send
 	Again   time.Duration `json:"again_ns"`            // first send to its planned duplicate; -1 none
@@ -131,8 +136,6 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 		create, query, refund, unionid     = chance("create"), chance("query"), chance("refund"), chance("unionid")
 	)
 	places := newPlaces(s.Fleet, chance("machine"), chance("slot"))
-	// A buyer late by a little meets the service in the act of closing the order, which is the case worth having.
-	const littleLate = 2 * time.Second
 	for i := range p.Orders {
 		o := &p.Orders[i]
 		*o = PlanOrder{
@@ -145,9 +148,9 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 		}
 		switch o.Buyer {
 		case BuyerLate:
-			o.Think = late.draw(scenarios.Delay{Kind: "uniform", B: littleLate})
+			o.Think = late.draw(scenarios.Delay{Kind: "uniform", B: 2 * LateLead})
 		case BuyerTwice:
-			o.Second = second.draw(scenarios.Delay{Kind: "uniform", B: littleLate})
+			o.Second = second.draw(scenarios.Delay{Kind: "uniform", B: 2 * time.Second})
 		}
 		if again[i] != "" {
 			o.Again = apart.draw(s.Payments.Notify.Apart)

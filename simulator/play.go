@@ -71,6 +71,9 @@ func (p *play) run(ctx context.Context) (err error) {
 	}()
 
 	if err := errors.Join(p.enter(PhaseProvision), p.provision(ctx)); err != nil {
+		if ctx.Err() != nil {
+			return interrupted(ctx, PhaseProvision)
+		}
 		return err
 	}
 	err = p.send(ctx)
