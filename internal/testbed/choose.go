@@ -23,14 +23,26 @@ type probe struct {
 	name string
 	look func(ctx context.Context) error
 	hint string
+
+	// auto is a further question that only auto asks, nil if there is none: a caller who names the testbed may bring what
+	// is missing, and is told by Start otherwise.
+	auto func() error
 }
 
 func probes() []probe {
 	return []probe{
-		{Containers, probeContainers, "start a container engine and build the images with `make images`"},
-		{Local, func(context.Context) error { _, err := findPrograms(); return err },
-			"install MariaDB and Redis (Debian: apt-get install mariadb-server-core redis-server)"},
-		{Embedded, probeEmbedded, "install Go 1.26 or newer; the engine is built from source on first use"},
+		{
+			name: Containers, look: probeContainers, auto: staticSelf,
+			hint: "start a container engine and build the images with `make images`",
+		},
+		{
+			name: Local, look: func(context.Context) error { _, err := findPrograms(); return err },
+			hint: "install MariaDB and Redis (Debian: apt-get install mariadb-server-core mariadb-client-core redis-server)",
+		},
+		{
+			name: Embedded, look: probeEmbedded,
+			hint: "install Go 1.26 or newer; the engine is built from source on first use",
+		},
 	}
 }
 
@@ -55,6 +67,9 @@ func choose(ctx context.Context, want string, needs []string, all []probe) (Choi
 		hint := ""
 		if reason == nil {
 			reason, hint = p.look(ctx), p.hint
+		}
+		if reason == nil && want == Auto && p.auto != nil {
+			reason = p.auto()
 		}
 		if reason == nil {
 			return Choice{Name: p.name, Why: why}, nil

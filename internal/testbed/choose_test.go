@@ -22,6 +22,9 @@ func TestChoose(t *testing.T) {
 			{name: Embedded, look: embedded, hint: "install Go"},
 		}
 	}
+	dynamic := func() error { return errors.New("dynamically linked") }
+	onlyAuto := all(there, there, there)
+	onlyAuto[0].auto = dynamic
 	tests := []struct {
 		name   string
 		want   string
@@ -54,6 +57,11 @@ func TestChoose(t *testing.T) {
 	}, {
 		name: "a need that nobody meets", want: "auto", needs: []string{"replica"}, probes: all(there, there, there),
 		err: "no testbed can be used: containers: does not have replica; local: does not have replica; embedded: does not have replica",
+	}, {
+		name: "auto passes containers over when this executable could not run in one", want: "auto", probes: onlyAuto,
+		chosen: Local, why: []string{"containers: dynamically linked"},
+	}, {
+		name: "containers asked for by name may bring another executable", want: "containers", probes: onlyAuto, chosen: Containers,
 	}, {
 		name: "an unknown testbed lists the known", want: "docker", probes: all(there, there, there),
 		err: `testbed "docker": no such testbed; want one of auto, containers, local, embedded`,

@@ -38,6 +38,15 @@ func requireStatic(path string) error {
 	return nil
 }
 
+// staticSelf is requireStatic for this very program, which is the service unless a [Spec] says otherwise.
+func staticSelf() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return requireStatic(self)
+}
+
 // serviceImage builds an image from nothing but the executable, unless there is one of the same executable already, and
 // returns its name.
 func (e *engine) serviceImage(ctx context.Context, binary string) (string, error) {

@@ -409,6 +409,9 @@ func exercise(t *testing.T, c testbed.Choice) {
 		for _, part := range []testbed.Part{testbed.PartMySQL, testbed.PartCache, testbed.PartQueue, "jobs"} {
 			select {
 			case <-stack.Part(part).Exited():
+				if err := stack.Part(part).Err(); err != nil {
+					t.Errorf("%s, which ended because it was asked to: %v", part, err)
+				}
 			default:
 				t.Errorf("%s still runs", part)
 			}
