@@ -90,27 +90,35 @@ func (c *Consumer) Run(ctx context.Context) {
 func (c *Consumer) fetch(ctx context.Context) {
 	tick := time.NewTicker(c.Profile.Callback.Poll)
 	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for more := false; ; {
+		if !more {
+			select {
+			case <-tick.C:
+			case <-c.wake:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
 			return
-		case <-tick.C:
-		case <-c.wake:
 		}
 		due, err := c.Store.DueRows(ctx, c.Now(), c.Profile.Callback.Batch)
 		if err != nil && ctx.Err() == nil {
 			c.Log.Warn("fetching pay_queue", "error", err)
 		}
+		fresh := 0
 		for _, row := range due {
 			if !c.hold(row.ID) {
 				continue
 			}
 			select {
 			case c.rows <- row:
+				fresh++
 			case <-ctx.Done():
 				return
 			}
 		}
+		// A full batch with new rows in it: a backlog, of which there is more. Full of rows that the workers have: wait.
+		more = fresh > 0 && len(due) >= c.Profile.Callback.Batch
 	}
 }
 

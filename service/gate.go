@@ -52,8 +52,8 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 	g.binder.Bind(ctx, p)
 
 	unique := g.Profile.Dedupe == Unique
-	if !unique && !o.Payable() && g.Profile.Refund.Guard == GuardCAS {
-		// As was (dedupe none): check, then act. Two at the same moment both find the order PAYING, and both are stored.
+	if !unique && o.TransactionID == p.TransactionID && o.Channel == p.Channel {
+		// As was (dedupe none): check, then act. Two at the same moment both find the order unpaid, and both are stored.
 		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "duplicate").Inc()
 		return nil
 	}

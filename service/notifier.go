@@ -43,6 +43,11 @@ func (n *Notifier) Run(ctx context.Context) {
 		case <-time.After(min(time.Second, time.Duration(attempt)*50*time.Millisecond)):
 		}
 	}
+	n.End()
+}
+
+// End answers every poll that waits, and those that still come, with nothing: their machines find another process.
+func (n *Notifier) End() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true

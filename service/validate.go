@@ -13,12 +13,19 @@ import (
 func (c *Config) Validate() error {
 	var problems []error
 	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	c.validateAddresses(add)
+	return errors.Join(append(problems, c.ValidateSwitches())...)
+}
+
+// ValidateSwitches tells what is wrong with the switches alone, for those who have no addresses yet.
+func (c *Config) ValidateSwitches() error {
+	var problems []error
+	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	for f := range c.fields() {
 		if err := f.check(); err != nil {
 			add("%s: %w", f.key, err)
 		}
 	}
-	c.validateAddresses(add)
 	c.validateCombinations(add)
 	return errors.Join(problems...)
 }

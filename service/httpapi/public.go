@@ -39,8 +39,13 @@ type api struct {
 	keys *keyring
 }
 
-// Drain makes polls short: a machine that polls anew finds another process.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain fails readiness and answers the polls.
+func (a *API) Drain() {
+	a.draining.Store(true)
+	if a.Notifier != nil {
+		a.Notifier.End()
+	}
+}
 
 // Handlers are the two listeners'.
 func (a *API) Handlers() (public, internal http.Handler) {
@@ -229,9 +234,6 @@ func (a *api) pollCommands(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.fail(w, r, err)
 		return
-	}
-	if a.draining.Load() {
-		wait = 0
 	}
 	a.Metrics.Polls.Inc()
 	c, found, err := a.Notifier.Poll(r.Context(), id, last, wait)

@@ -184,10 +184,12 @@ func (s *Store) CancelQueued(ctx context.Context, c service.Command, r service.R
 	})
 }
 
-// CancelSent asks the machine to forget a command.
+// CancelSent asks the machine to forget a command. It fails when the command was given again since c was read: the machine
+// would have longer to start it than the caller thinks.
 func (s *Store) CancelSent(ctx context.Context, c, cancel service.Command, now time.Time) (bool, error) {
 	return s.cas(ctx, func(tx *sql.Tx) error {
-		moved, err := movedIn(ctx, tx, `UPDATE commands SET state = ? WHERE command_id = ? AND state = ?`, service.Cancelling, c.ID, service.Sent)
+		moved, err := movedIn(ctx, tx, `UPDATE commands SET state = ? WHERE command_id = ? AND state = ? AND sent_ms = ?`,
+			service.Cancelling, c.ID, service.Sent, c.SentMS)
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,8 @@ func New(dsn service.Secret, s service.DBSwitches) (*Store, error) {
 	cfg.InterpolateParams = true // one round trip a statement instead of three
 	cfg.ClientFoundRows = false  // a compare-and-set counts rows that changed
 	cfg.Timeout = 5 * time.Second
+	cfg.ReadTimeout = time.Minute // longer than a lock wait, 50 s: a server that hangs is left in the end
+	cfg.WriteTimeout = 10 * time.Second
 	cfg.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

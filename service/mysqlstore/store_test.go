@@ -198,6 +198,40 @@ func TestOneWins(t *testing.T) {
 	}
 }
 
+// What a machine was given again, it may start later than whoever read the command before thinks.
+func TestACommandGivenAgainIsNotCancelledByAnOldLook(t *testing.T) {
+	store, _ := open(t)
+	ctx, now := t.Context(), time.Now()
+	o := newOrder(now)
+	c, cancel := commandFor(o, now), commandFor(o, now)
+	cancel.ID, cancel.Kind = service.CancelID(o.ID), service.Cancel
+	must(t, store.CreateOrder(ctx, o))
+	_, err := store.Settle(ctx, paymentFor(o), c, now, 0)
+	must(t, err)
+	_, err = store.SendCommand(ctx, c.ID, now)
+	must(t, err)
+	old, err := store.Command(ctx, c.ID)
+	must(t, err)
+	lost, err := store.LostCommand(ctx, "m", now.Add(time.Second))
+	if err != nil || lost.ID != c.ID {
+		t.Fatalf("%+v %v", lost, err)
+	}
+	if moved, err := store.ResendCommand(ctx, lost, now.Add(time.Second)); err != nil || !moved {
+		t.Fatal(moved, err)
+	}
+	if moved, err := store.CancelSent(ctx, old, cancel, now); err != nil || moved {
+		t.Error("cancelled by an old look:", moved, err)
+	}
+	fresh, err := store.Command(ctx, c.ID)
+	must(t, err)
+	if moved, err := store.CancelSent(ctx, fresh, cancel, now); err != nil || !moved {
+		t.Error("not cancelled:", moved, err)
+	}
+	if _, err := store.LostCommand(ctx, "m", now.Add(time.Hour)); !errors.Is(err, service.ErrNotFound) {
+		t.Error("a command that is being cancelled would be given again:", err)
+	}
+}
+
 func TestTheLastPiecesAreSoldOnce(t *testing.T) {
 	store, db := open(t)
 	must(t, store.PutMachines(t.Context(), []service.Machine{{ID: "m", KeyHex: "00", Slots: []service.Slot{{Slot: 1, PriceFen: 350, Stock: 10}}}}))
@@ -407,9 +441,13 @@ func TestMovesFollowTheRules(t *testing.T) {
 			"send":          func() error { _, err := store.SendCommand(ctx, c.ID, now); return err },
 			"cancel queued": func() error { _, err := store.CancelQueued(ctx, c, r, now); return err },
 			"cancel sent": func() error {
+				sent, err := store.Command(ctx, c.ID)
+				if errors.Is(err, service.ErrNotFound) {
+					return nil
+				}
 				cancel := c
 				cancel.ID, cancel.Kind = service.CancelID(o.ID), service.Cancel
-				_, err := store.CancelSent(ctx, c, cancel, now)
+				_, err = store.CancelSent(ctx, sent, cancel, now)
 				return err
 			},
 			"fail": func() error { _, err := store.NotDispensed(ctx, c, service.CommandFailed, r, now); return err },

@@ -309,26 +309,22 @@ func (p *process) ready(r *http.Request) (reasons []string) {
 	return reasons
 }
 
-// drain finishes what runs. The balancer sees readiness fail; polls are answered at once; running requests and rows end.
+// drain finishes what runs. The balancer sees readiness fail, and polls are answered at once; then the public listener
+// closes and its requests end, then the roles take nothing new and their rows end, then the internal listener closes, where
+// readiness is asked.
 func (p *process) drain(servers []*http.Server, stop context.CancelFunc, done <-chan struct{}) error {
 	p.log.Info("draining")
 	p.api.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	stop() // the roles take nothing new, and wake the polls
-	var problems [2]error
-	var closing sync.WaitGroup
-	// The internal listener stays until the public one is through: readiness is asked there.
-	closing.Go(func() {
-		problems[0] = servers[0].Shutdown(ctx)
-		select {
-		case <-done:
-		case <-ctx.Done():
-			problems[1] = errors.New("work was still running when the time to drain was over")
-		}
-	})
-	closing.Wait()
-	err := errors.Join(problems[0], problems[1], servers[1].Shutdown(ctx))
+	err := servers[0].Shutdown(ctx)
+	stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = errors.Join(err, errors.New("work was still running when the time to drain was over"))
+	}
+	err = errors.Join(err, servers[1].Shutdown(ctx))
 	if err != nil {
 		for _, s := range servers {
 			_ = s.Close() // nobody waits for them any more
