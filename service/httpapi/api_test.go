@@ -115,6 +115,42 @@ func TestTheKeyringSparesTheDatabase(t *testing.T) {
 	}
 }
 
+func TestAChangedKeyIsTakenAndForgeriesSpareTheDatabase(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	store := &keyStore{key: []byte("old")}
+	k := &keyring{store: store, now: func() time.Time { return now }, keys: make(map[string]keyEntry)}
+	ask := func(key string) error {
+		const target = "/v1/machines/m1/commands"
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		ms := strconv.FormatInt(now.UnixMilli(), 10)
+		r.Header.Set("Authorization", "LR-HMAC m1:"+ms+":"+hex.EncodeToString(signature([]byte(key), ms, "GET", target, nil)))
+		return k.authenticate(r, "m1", nil)
+	}
+	if err := ask("old"); err != nil || store.reads != 1 {
+		t.Fatalf("error %v, %d reads", err, store.reads)
+	}
+	store.key = []byte("new")
+	for range 100 {
+		if ask("new") == nil || ask("forged") == nil {
+			t.Fatal("taken within a moment of the old key's reading")
+		}
+	}
+	if store.reads != 1 {
+		t.Errorf("%d reads for 200 wrong signatures", store.reads)
+	}
+	now = now.Add(keyDoubt)
+	if err := ask("new"); err != nil || store.reads != 2 {
+		t.Errorf("the new key: error %v, %d reads", err, store.reads)
+	}
+	if ask("old") == nil {
+		t.Error("the old key is still taken")
+	}
+	now = now.Add(keyTTL / 3)
+	if err := ask("new"); err != nil || store.reads != 2 {
+		t.Errorf("after %s: error %v, %d reads", keyTTL/3, err, store.reads)
+	}
+}
+
 func FuzzAuthenticate(f *testing.F) {
 	f.Add("LR-HMAC m1:1700000000000:00", "/v1/machines/m1/commands")
 	f.Add("LR-HMAC :::", "/")

@@ -196,3 +196,38 @@ func TestDrainFinishesRowsThatWereBegun(t *testing.T) {
 		t.Errorf("order after the drain: %s", state)
 	}
 }
+
+// With notify.ack after-processing the channel's answer waits for the whole handling.
+func TestWhenANotificationIsAnswered(t *testing.T) {
+	for _, side := range []struct {
+		name, ack string
+		waits     bool
+	}{{"as was, after its handling", "after-processing", true}, {"hardened, when it is stored", "on-persist", false}} {
+		t.Run(side.name, func(t *testing.T) {
+			town := servicetest.Start(t, "notify.ack", side.ack, "callback.confirm", "true")
+			town.AddMachine("m1", 5).Work()
+			o := town.Buy("r1", "m1")
+			release := town.Channel.Hold()
+			defer release()
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				town.PayAndNotify(o)
+			}()
+			<-town.Channel.Asked()
+			select {
+			case <-answered:
+				if side.waits {
+					t.Error("answered before it was handled")
+				}
+			case <-time.After(700 * time.Millisecond):
+				if !side.waits {
+					t.Error("not answered although it is stored")
+				}
+			}
+			release()
+			<-answered
+			town.AwaitState(o.OrderID, "DISPENSED", 5*time.Second)
+		})
+	}
+}
