@@ -133,6 +133,9 @@ func (o *overrides) load(name string) (*scenarios.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := harness.Check(s); err != nil {
+		return nil, &usageError{err: err, hint: "`lunchrush serve --switches` and `lunchrush faults` list what there is"}
+	}
 	if o.speed != 0 {
 		if err := s.SetSpeed(o.speed); err != nil {
 			return nil, &usageError{err: fmt.Errorf("--speed: %w", err), hint: "1 is real time, 90 plays 90 minutes in one"}

@@ -8,7 +8,7 @@ import (
 	"github.com/lunchrush/lunchrush/simulator"
 )
 
-// How often the progress is told: a live line is rewritten, plain lines are added.
+// How often the progress is told: a live line is rewritten, plain lines are added, and at each new phase.
 const (
 	liveEvery  = 250 * time.Millisecond
 	plainEvery = 5 * time.Second
@@ -29,13 +29,10 @@ func newMeter(t *terminal) *meter {
 // watch begins to show the world's progress.
 func (m *meter) watch(w *simulator.World) {
 	m.wg.Go(func() {
-		every := plainEvery
-		if m.t.live {
-			every = liveEvery
-		}
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(liveEvery)
 		defer tick.Stop()
-		phase := ""
+		var phase string
+		var told time.Time
 		for {
 			select {
 			case <-m.done:
@@ -46,13 +43,12 @@ func (m *meter) watch(w *simulator.World) {
 			case <-tick.C:
 			}
 			p := w.Progress()
-			if m.t.live {
+			switch {
+			case m.t.live:
 				fmt.Fprintf(m.t.err, "\r\x1b[K%s", m.t.cut(m.line(p)))
-			} else if p.Phase != "" {
-				if p.Phase != phase {
-					phase = p.Phase
-				}
+			case p.Phase != "" && (p.Phase != phase || time.Since(told) >= plainEvery):
 				m.t.say("%s", m.line(p))
+				phase, told = p.Phase, time.Now()
 			}
 		}
 	})

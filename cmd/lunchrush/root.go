@@ -60,6 +60,7 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	root.SetIn(t.in)

@@ -90,7 +90,7 @@ func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario)
 		return nil, &hintedError{err: err, hint: "`make setup` brings a Debian machine up; --testbed auto takes what is there"}
 	}
 	t.say("testbed: %s%s", choice.Name, because(choice.Why))
-	stage, err := harness.OpenChosen(ctx, choice, s.Database.MaxConnections)
+	stage, err := harness.Open(ctx, choice, s.Database.MaxConnections, p.runs)
 	if err != nil {
 		return nil, &hintedError{err: err, hint: "`lunchrush testbed clean` removes what earlier runs may have left; --testbed picks another"}
 	}

@@ -65,12 +65,6 @@ func newFaults(sc *scenarios.Scenario) (*faults, error) {
 	return f, nil
 }
 
-// CheckFaults reports what is wrong with a scenario's faults, before anything is started.
-func CheckFaults(sc *scenarios.Scenario) error {
-	_, err := newFaults(sc)
-	return err
-}
-
 // open puts a proxy on a link if it is to be broken, and returns where to dial now.
 func (f *faults) open(name, addr string, ping chaos.Ping) (string, error) {
 	broken := f.named[name]

@@ -32,24 +32,16 @@ type Stage struct {
 	used   bool
 }
 
-// Open chooses a testbed ("auto" or a name) that has what needs asks for and starts it. maxConnections is the database's
-// limit; 0 leaves its default.
-func Open(ctx context.Context, want string, needs []string, maxConnections int) (*Stage, error) {
-	choice, err := testbed.Choose(ctx, want, needs)
-	if err != nil {
-		return nil, err
-	}
-	return OpenChosen(ctx, choice, maxConnections)
-}
-
-// OpenChosen starts a testbed that has been chosen already.
-func OpenChosen(ctx context.Context, choice testbed.Choice, maxConnections int) (*Stage, error) {
-	logs, err := os.MkdirTemp("", "lunchrush-logs-")
-	if err != nil {
+// Open starts a testbed. maxConnections is the database's limit; 0 leaves its default. The parts' logs are kept in a
+// hidden folder in runsDir until they move to their run's; those of a killed run are found there.
+func Open(ctx context.Context, choice testbed.Choice, maxConnections int, runsDir string) (*Stage, error) {
+	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixMilli())
+	logs := filepath.Join(runsDir, ".logs-"+id)
+	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, err
 	}
 	stack, err := testbed.Start(ctx, choice, testbed.Spec{
-		RunID:          fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixMilli()),
+		RunID:          id,
 		LogDir:         logs,
 		MaxConnections: maxConnections,
 	})

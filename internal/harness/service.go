@@ -41,6 +41,19 @@ func Known() scenarios.Known {
 // serviceConfig is the hardened service with the scenario's own switches, for the as-was side with the documented
 // mistakes on top, wired to the stack and to the simulator's upstreams.
 func serviceConfig(sc *scenarios.Scenario, side string, stack testbed.Stack, up simulator.ServiceSettings) (*service.Config, error) {
+	cfg, err := profile(sc, side)
+	if err != nil {
+		return nil, err
+	}
+	wire(cfg, stack, up)
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: the service refuses these switches: %w", sc.Name, err)
+	}
+	return cfg, nil
+}
+
+// profile is the service's switches for one side of a scenario, checked; it has no addresses and keys yet.
+func profile(sc *scenarios.Scenario, side string) (*service.Config, error) {
 	cfg := service.Default()
 	if err := setAll(cfg, sc.Service); err != nil {
 		return nil, fmt.Errorf("%s: service: %w", sc.Name, err)
@@ -50,11 +63,21 @@ func serviceConfig(sc *scenarios.Scenario, side string, stack testbed.Stack, up 
 			return nil, fmt.Errorf("%s: as-was: %w", sc.Name, err)
 		}
 	}
-	wire(cfg, stack, up)
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: the service refuses these switches: %w", sc.Name, err)
+	if err := cfg.ValidateSwitches(); err != nil {
+		return nil, fmt.Errorf("%s (%s): the service refuses these switches: %w", sc.Name, side, err)
 	}
 	return cfg, nil
+}
+
+// Check tells what a scenario asks for that the service or the faults cannot do, before anything is started.
+func Check(sc *scenarios.Scenario) error {
+	_, hardened := profile(sc, Hardened)
+	_, asWas := profile(sc, AsWas)
+	_, broken := newFaults(sc)
+	if hardened != nil { // the as-was side stands on the same switches
+		asWas = nil
+	}
+	return errors.Join(hardened, asWas, broken)
 }
 
 func setAll(cfg *service.Config, switches map[string]string) error {
