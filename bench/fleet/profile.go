@@ -5,31 +5,48 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"runtime/pprof"
+	"time"
 
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/service/process"
 )
 
-// profile records CPU from now on, and the heap when it is stopped.
-func profile(prefix string) (stop func() error, err error) {
+// profileAfter is when a profile begins: about when ten thousand machines have come and calmed down.
+const profileAfter = 45 * time.Second
+
+// profile records CPU from profileAfter on, and the heap when it is stopped.
+func profile(ctx context.Context, prefix string) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- record(ctx, prefix) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func record(ctx context.Context, prefix string) (err error) {
+	select {
+	case <-time.After(profileAfter):
+	case <-ctx.Done():
+		return nil
+	}
 	cpu, err := os.Create(prefix + ".cpu")
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, cpu.Close()) }()
 	if err := pprof.StartCPUProfile(cpu); err != nil {
-		return nil, errors.Join(err, cpu.Close())
+		return err
 	}
-	return func() error {
-		pprof.StopCPUProfile()
-		heap, err := os.Create(prefix + ".heap")
-		if err != nil {
-			return errors.Join(err, cpu.Close())
-		}
-		runtime.GC()
-		return errors.Join(pprof.WriteHeapProfile(heap), heap.Close(), cpu.Close())
-	}, nil
+	<-ctx.Done()
+	pprof.StopCPUProfile()
+	heap, err := os.Create(prefix + ".heap")
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.WriteHeapProfile(heap), heap.Close())
 }
 
 // serve is `lunchrush serve --config -` under the profilers.
@@ -42,13 +59,7 @@ func serve(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	stop, err := profile(profileOfService())
-	if err != nil {
-		return err
-	}
-	go func() { // while the machines still wait: afterwards there is nothing left to see
-		<-ctx.Done()
-	}()
+	stop := profile(ctx, profileOfService())
 	defer func() { err = errors.Join(err, stop()) }()
 	return process.Serve(ctx, cfg, process.Roles(), stdout, stderr)
 }

@@ -71,14 +71,10 @@ func street(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) 
 	if err := readLine(in, &target); err != nil {
 		return err
 	}
-	stop, err := profile(o.Profile + "street")
-	if o.Profile == "" {
-		stop, err = func() error { return nil }, nil
+	if o.Profile != "" {
+		stop := profile(ctx, o.Profile+"street")
+		defer func() { err = errors.Join(err, stop()) }()
 	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
