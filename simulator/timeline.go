@@ -65,6 +65,7 @@ type Timeline struct {
 	inFlight int               // from falling due to the end of Done; guarded by mu
 	bound    int               // guarded by mu
 	sleeping bool              // the pacer waits for the alarm; guarded by mu
+	woke     time.Duration     // when it last did; guarded by mu
 	closed   bool              // guarded by mu
 	over     bool              // guarded by mu
 
@@ -236,7 +237,7 @@ func (t *Timeline) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 		}
 		rest := t.queue[0].Due - t.now()
 		if rest > 0 {
-			t.sleep(rest)
+			t.sleep(max(rest, t.woke+wakeApart-t.now()))
 			continue
 		}
 		e := t.queue.pop()
@@ -249,6 +250,11 @@ func (t *Timeline) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 	}
 }
 
+// wakeApart is the least time between two wakings of the pacer by its clock. Waking a thread costs as much as half a send, so
+// past 1,100 sends a second those of the same 0.9 ms leave together, the first of them up to 0.9 ms late; below that
+// each leaves at its own moment.
+const wakeApart = 900 * time.Microsecond
+
 // never is longer than any run.
 const never = 1000 * time.Hour
 
@@ -260,6 +266,7 @@ func (t *Timeline) sleep(d time.Duration) {
 	t.alarm.wait()
 	t.mu.Lock()
 	t.sleeping = false
+	t.woke = t.now()
 }
 
 // Rate implements [vegeta.Pacer]. A timeline has no rate but that of its entries, which it does not know ahead.

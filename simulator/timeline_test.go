@@ -273,7 +273,6 @@ func TestOverTheLoopback(t *testing.T) {
 		if r.URL.Path == "/big" {
 			_, _ = w.Write(make([]byte, 1<<20))
 		}
-		w.WriteHeader(http.StatusOK)
 	}))
 	defer srv.Close()
 	before := runtime.NumGoroutine()
