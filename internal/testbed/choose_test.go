@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestChoose(t *testing.T) {
@@ -99,6 +100,21 @@ func TestAnEngineThatIsNotThereIsAReason(t *testing.T) {
 	_, err := Choose(t.Context(), Containers, nil)
 	if err == nil || !strings.Contains(err.Error(), "no engine answers at unix://") || !strings.Contains(err.Error(), "make images") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAnImageThatCannotBeHadIsAReason(t *testing.T) {
+	if err := probeContainers(t.Context()); err != nil {
+		t.Skip(err)
+	}
+	t.Setenv(mariadbImageVariable, "127.0.0.1:1/lunchrush/nothing:1")
+	begun := time.Now()
+	_, err := Choose(t.Context(), Containers, nil)
+	if err == nil || !strings.Contains(err.Error(), "image 127.0.0.1:1/lunchrush/nothing:1 is absent and cannot be pulled") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begun); took > engineLimit+time.Second {
+		t.Errorf("it took %v to find out", took)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ func openEngine(ctx context.Context) (*engine, error) {
 	defer cancel()
 	info, err := cli.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("no engine answers at %s: %w", host, err), cli.Close())
+		return nil, errors.Join(fmt.Errorf("no engine answers at %s: %w", host, dialError(err)), cli.Close())
 	}
 	switch i := info.Info; {
 	case i.OSType != "linux":
@@ -136,18 +137,28 @@ func (e *engine) image(ctx context.Context, variable string, names ...string) (s
 	defer cancel()
 	last := names[len(names)-1]
 	if _, err := e.DistributionInspect(ctx, last, client.DistributionInspectOptions{}); err != nil {
-		return "", fmt.Errorf("image %s is absent, and %s cannot be pulled: %w", names[0], last, firstLine(err))
+		absent := names[0] + " is absent, and " + last
+		if len(names) == 1 {
+			absent = last + " is absent and"
+		}
+		return "", fmt.Errorf("image %s cannot be pulled: %w", absent, plain(err))
 	}
 	return last, nil
 }
 
-// firstLine cuts an engine's long-winded error.
-func firstLine(err error) error {
-	line, _, cut := strings.Cut(err.Error(), "\n")
-	if !cut {
-		return err
+// dialError is the heart of an error of the engine's client, which wraps it in advice.
+func dialError(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
 	}
-	return errors.New(line)
+	return err
+}
+
+// plain is the first line of an engine's answer, without its salutation.
+func plain(err error) error {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(strings.TrimPrefix(line, "Error response from daemon: "))
 }
 
 func probeContainers(ctx context.Context) error {
