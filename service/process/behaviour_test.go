@@ -80,6 +80,9 @@ func TestAnOrderPaidTwiceIsDispensedOnceAndTheSecondPaymentGoesBack(t *testing.T
 	if n := len(town.Channel.Refunds()); n != 1 || machine.Drops(o.OrderID) != 1 {
 		t.Errorf("%d refunds, %d drops", n, machine.Drops(o.OrderID))
 	}
+	if n := town.Count(`SELECT COUNT(*) FROM refunds WHERE reason = 'second-payment'`); n != 1 {
+		t.Errorf("%d refunds of a second payment", n)
+	}
 	town.AwaitState(o.OrderID, "DISPENSED", time.Second)
 }
 
