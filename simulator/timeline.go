@@ -95,7 +95,7 @@ func NewTimeline(c TimelineConfig) *Timeline {
 		t.workers = DefaultWorkers
 	}
 	if t.transport == nil {
-		t.transport = loopbackTransport(t.workers)
+		t.transport = newWire(t.workers)
 	}
 	if t.start.IsZero() {
 		t.start = time.Now()
