@@ -366,6 +366,32 @@ func exercise(t *testing.T, c testbed.Choice) {
 		eventually(t, "Redis answers", 5*time.Second, func() bool { return c.Ping(t.Context()).Err() == nil })
 	})
 
+	t.Run("a service that never says that it listens is given up with the start's deadline", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := stack.StartService(ctx, testbed.ServiceSpec{Name: "bad", Roles: []string{"front"}, Config: []byte("mute")})
+		if err == nil || !strings.Contains(err.Error(), "does not say that it listens") {
+			t.Errorf("error %v", err)
+		}
+	})
+
+	t.Run("a service that is deaf to SIGTERM is killed when the stop's time is over", func(t *testing.T) {
+		i, err := stack.StartService(t.Context(), testbed.ServiceSpec{Name: "deaf", Roles: []string{"front"}, Config: []byte("deaf to SIGTERM")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := i.Stop(ctx); err == nil || !strings.Contains(err.Error(), "had to be killed") {
+			t.Errorf("error %v", err)
+		}
+		select {
+		case <-i.Exited():
+		case <-time.After(5 * time.Second):
+			t.Error("it still runs")
+		}
+	})
+
 	failures := []struct{ name, config, want string }{
 		{"a service that refuses its config is quoted", "refuse", "config: front.queue: no such field"},
 		{"a service that says something else is quoted", "wrong line", `"hello"`},

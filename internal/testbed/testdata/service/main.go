@@ -35,13 +35,13 @@ func main() {
 	case "refuse":
 		fatal("config: front.queue: no such field")
 	case "mute":
-		select {}
+		time.Sleep(time.Hour)
 	case "wrong line":
 		fmt.Println("hello")
-		select {}
+		time.Sleep(time.Hour)
 	case "not loopback":
 		fmt.Println(`{"msg":"listening","public":"192.0.2.1:80","internal":"192.0.2.1:81"}`)
-		select {}
+		time.Sleep(time.Hour)
 	case "deaf to SIGTERM":
 		signal.Ignore(syscall.SIGTERM)
 	}
