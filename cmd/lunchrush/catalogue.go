@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -93,6 +97,7 @@ plan's SHA-256. The plan is a pure function of scenario and seed.`,
 			if err := simulator.DrawDemand(t.out, s, plan, t.outWidth()); err != nil {
 				return err
 			}
+			printPlan(t.out, plan)
 			if svg != "" {
 				if err := writeFile(svg, func(f *os.File) error { return simulator.DemandSVG(f, s, plan) }); err != nil {
 					return err
@@ -112,6 +117,34 @@ plan's SHA-256. The plan is a pure function of scenario and seed.`,
 	c.Flags().StringVar(&svg, "svg", "", "write the demand curve to this SVG file")
 	c.Flags().StringVar(&jsonl, "out", "", "write the plan to this file, one JSON object a line")
 	return c
+}
+
+// printPlan says what chance has decided, so that two plans can be told apart at a glance.
+func printPlan(w io.Writer, p *simulator.Plan) {
+	channels, buyers, devices := map[string]int{}, map[string]int{}, map[string]int{}
+	again := 0
+	for _, o := range p.Orders {
+		channels[o.Channel]++
+		buyers[o.Buyer]++
+		devices[o.Device]++
+		if o.Again >= 0 {
+			again++
+		}
+	}
+	fmt.Fprintf(w, "\nchannels  %s\nbuyers    %s\nmachines  %s\n", counted(channels), counted(buyers), counted(devices))
+	fmt.Fprintf(w, "notifies  %d sent twice by plan, %d probes that must be refused\n", again, len(p.Probes))
+	fmt.Fprintf(w, "seed %d, sha256 %s\n", p.Header.Seed, p.SHA256())
+}
+
+// counted lists counts, the largest first: "wechat 383, alipay 175".
+func counted(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", name, counts[name])
+	}
+	return strings.Join(names, ", ")
 }
 
 // overrides are the flags that change a scenario, shared by plan, run and prove.
