@@ -318,6 +318,31 @@ func TestAMachineServesOneBuyerAtATime(t *testing.T) {
 			t.Errorf("slot %s is pressed %d times with %d pieces in it", slot, n, s.Fleet.Stock)
 		}
 	}
+	s = smallScenario()
+	s.Fleet.Stock = 1
+	pressed := map[string]map[int]int{}
+	for _, o := range mustPlan(t, s, 5).Orders {
+		if pressed[o.Machine] == nil {
+			pressed[o.Machine] = map[int]int{}
+		}
+		pressed[o.Machine][o.Slot]++
+	}
+	again := 0
+	for machine, slots := range pressed {
+		n := 0
+		for _, times := range slots {
+			n += times
+		}
+		if n > 1 {
+			again++
+		}
+		if len(slots) != min(n, s.Fleet.Slots) {
+			t.Errorf("%d buyers at %s press %d of its %d slots, which hold one piece each", n, machine, len(slots), s.Fleet.Slots)
+		}
+	}
+	if again == 0 {
+		t.Error("no machine has two buyers: nothing was tested")
+	}
 	s.Fleet.Machines, s.Demand.PerMachineHour = 1, 10_800 // not enough: everyone queues there, nobody is dropped
 	if got := mustPlan(t, s, 5); len(got.Orders) == 0 {
 		t.Error("one machine gets no orders")

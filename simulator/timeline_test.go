@@ -57,41 +57,57 @@ func bubbleTimeline(sink sinkFunc, workers int) *Timeline {
 }
 
 func TestEverySendLeavesOnceWhenItIsDue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newSendLog()
-		tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
-			time.Sleep(40 * time.Millisecond)
-			body, err := io.ReadAll(r.Body)
-			return answered(201, string(body)+"!"), err
-		}, 0)
-		due := map[string]time.Duration{}
-		for i := range 500 {
-			name := fmt.Sprint(i)
-			due[name] = time.Duration((i*7919)%500) * 3 * time.Millisecond // out of order
-			if err := tl.Push(l.send(name, due[name])); err != nil {
-				t.Fatal(err)
-			}
-		}
-		tl.Close()
-		if err := tl.Run(t.Context()); err != nil {
+	for _, c := range []struct {
+		name        string
+		apart, late time.Duration
+	}{
+		{"at its own moment when they are a while apart", 3 * time.Millisecond, 0},
+		{"soon after it, never before, when they are many", 100 * time.Microsecond, wakeApart},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { everySendLeavesOnce(t, c.apart, c.late) })
+		})
+	}
+}
+
+func everySendLeavesOnce(t *testing.T, apart, late time.Duration) {
+	l := newSendLog()
+	start := time.Now()
+	tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
+		time.Sleep(40 * time.Millisecond)
+		body, err := io.ReadAll(r.Body)
+		return answered(201, string(body)+"!"), err
+	}, 0)
+	due := map[string]time.Duration{}
+	for i := range 500 {
+		name := fmt.Sprint(i)
+		due[name] = time.Duration((i*7919)%500) * apart // out of order
+		if err := tl.Push(l.send(name, due[name])); err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range due {
-			if got := l.left[name]; len(got) != 1 || got[0] != want {
-				t.Fatalf("send %s due at %v left at %v", name, want, got)
-			}
-			got := l.came[name]
-			if len(got) != 1 || got[0].Status != 201 || string(got[0].Body) != name+"!" || got[0].At != want+40*time.Millisecond {
-				t.Fatalf("send %s due at %v was answered %+v", name, want, got)
-			}
+	}
+	tl.Close()
+	if err := tl.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took, atMost := time.Since(start), 499*apart+late+40*time.Millisecond; took > atMost {
+		t.Errorf("the last answer came after %v, the timeline ended after %v", atMost, took)
+	}
+	for name, want := range due {
+		if got := l.left[name]; len(got) != 1 || got[0] < want || got[0] > want+late {
+			t.Fatalf("send %s due at %v left at %v", name, want, got)
 		}
-		if c := tl.Counts()[SendCreate]; c != (TimelineCounts{Pushed: 500, Offered: 500, Sent: 500, OK: 500}) {
-			t.Errorf("counts are %+v", c)
+		got := l.came[name]
+		if len(got) != 1 || got[0].Status != 201 || string(got[0].Body) != name+"!" || got[0].At != got[0].Sent+40*time.Millisecond {
+			t.Fatalf("send %s due at %v was answered %+v", name, want, got)
 		}
-		if err := tl.Push(Send{}); !errors.Is(err, ErrTimelineOver) {
-			t.Errorf("a push after the end answers %v", err)
-		}
-	})
+	}
+	if c := tl.Counts()[SendCreate]; c != (TimelineCounts{Pushed: 500, Offered: 500, Sent: 500, OK: 500}) {
+		t.Errorf("counts are %+v", c)
+	}
+	if err := tl.Push(Send{}); !errors.Is(err, ErrTimelineOver) {
+		t.Errorf("a push after the end answers %v", err)
+	}
 }
 
 func TestAStalledServiceDoesNotDelayTheNextSend(t *testing.T) {
