@@ -1,0 +1,144 @@
+package balancer
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"time"
+)
+
+// The codes of the balancer's own answers, {"code": ..., "message": ...}. After the first three, no byte of the request has
+// reached a backend. After the others it may have had its effect: to a client they are like a time-out, indeterminate.
+const (
+	CodeFault     = "BALANCER_FAULT"      // [Faults]; their status
+	CodeNoBackend = "BALANCER_NO_BACKEND" // none is ready; 503
+	CodeRefused   = "BALANCER_REFUSED"    // none could be dialled; 502
+	CodeBroken    = "BALANCER_BROKEN"     // the backend ended the connection without an answer; 502
+	CodeTimeout   = "BALANCER_TIMEOUT"    // no answer within AnswerTimeout; 504
+)
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// A client that does not wait for its answer cannot be told more.
+	_ = json.NewEncoder(w).Encode(map[string]string{"code": code, "message": message})
+}
+
+var errNoBackend = errors.New("no backend is ready")
+
+// A flight is one request on its way to a backend and back. It is the reverse proxy's transport, so that the choice of
+// the backend is made, and made again, in one place.
+type flight struct {
+	door     *door
+	backend  *backend
+	tally    *tally
+	began    time.Time
+	status   int
+	answered bool // the whole answer went through
+}
+
+// forward carries a request to a backend and its answer back, as both come: nothing waits to be whole.
+func (d *door) forward(w http.ResponseWriter, r *http.Request) {
+	f := &flight{door: d}
+	defer func() {
+		if f.tally != nil {
+			f.tally.end(time.Since(f.began), f.status, f.answered)
+		}
+	}()
+	proxy := httputil.ReverseProxy{
+		Transport: f, Rewrite: rewrite, ErrorHandler: f.fail, BufferPool: buffers,
+		FlushInterval: -1, ErrorLog: d.errorLog,
+	}
+	proxy.ServeHTTP(w, r)
+	f.answered = f.status != 0
+}
+
+// rewrite makes the outgoing request: the same target to the byte, for the machines' signatures cover it, and the same
+// host; the hop-by-hop headers are gone. An upgrade is not offered, so none can be accepted.
+func rewrite(p *httputil.ProxyRequest) {
+	p.Out.URL.Scheme = "http"
+	p.Out.URL.RawQuery = p.In.URL.RawQuery
+	p.Out.Host = p.In.Host
+	p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
+	p.SetXForwarded()
+	p.Out.Header.Del("Connection")
+	p.Out.Header.Del("Upgrade")
+}
+
+// RoundTrip sends the request to the next backend; when that cannot be dialled, to the one after it.
+func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
+	var tried []*backend
+	var refused error
+	body := req.Body
+	for {
+		p := f.door.pool
+		f.backend = p.pick(tried)
+		if f.backend == nil && refused != nil {
+			return nil, refused
+		}
+		if f.backend == nil {
+			return nil, errNoBackend
+		}
+		f.tally = f.door.tally(f.backend.name)
+		f.tally.begin()
+		f.began = time.Now()
+		if body != nil { // the transport closes a body also when it has not dialled
+			req.Body = keptOpen{body}
+		}
+		req.URL.Host = f.backend.host
+		res, err := p.transport.RoundTrip(req)
+		if err == nil {
+			f.status = res.StatusCode
+			p.answered(f.backend)
+			return res, nil
+		}
+		if req.Context().Err() != nil {
+			return nil, req.Context().Err()
+		}
+		p.unanswered(f.backend)
+		if _, ok := errors.AsType[*dialError](err); !ok {
+			return nil, err
+		}
+		f.tally.end(time.Since(f.began), 0, false)
+		f.tally = nil
+		tried, refused = append(tried, f.backend), err
+	}
+}
+
+// keptOpen is a body that its reader cannot close.
+type keptOpen struct{ io.Reader }
+
+func (keptOpen) Close() error { return nil }
+
+// fail answers for a backend that did not.
+func (f *flight) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		f.door.abandon()
+	}
+	var timeout net.Error
+	switch _, undialled := errors.AsType[*dialError](err); {
+	case errors.Is(err, errNoBackend):
+		f.door.noBackend.Add(1)
+		refuse(w, http.StatusServiceUnavailable, CodeNoBackend, err.Error())
+	case undialled:
+		refuse(w, http.StatusBadGateway, CodeRefused, err.Error())
+	case errors.As(err, &timeout) && timeout.Timeout():
+		refuse(w, http.StatusGatewayTimeout, CodeTimeout, err.Error())
+	default:
+		refuse(w, http.StatusBadGateway, CodeBroken, err.Error())
+	}
+}
+
+// Buffers carry bodies. They are small: thousands of requests go at one moment.
+type bufferPool struct{ pool sync.Pool }
+
+const bufferBytes = 8 << 10
+
+var buffers = &bufferPool{sync.Pool{New: func() any { return new([bufferBytes]byte) }}}
+
+func (b *bufferPool) Get() []byte    { return b.pool.Get().(*[bufferBytes]byte)[:] }
+func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[bufferBytes]byte)(buf)) }

@@ -1,0 +1,185 @@
+package balancer
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func TestRefusedConnectionsAreRefusedUntilHealed(t *testing.T) {
+	blocked, release := make(chan struct{}), make(chan struct{})
+	in := newInstance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(blocked)
+			select {
+			case <-r.Context().Done():
+			case <-release:
+			}
+		}
+	})
+	defer close(release)
+	b := start(t, one(in.backend(1)))
+	client := newClient(t)
+	base := b.URL("public")
+	if status, _ := get(t, client, base); status != 200 {
+		t.Fatalf("before: %d", status)
+	}
+	cut := make(chan error, 1)
+	go func() { _, _, err := ask(newClient(t), "POST", base+"/slow", "x"); cut <- err }()
+	<-blocked
+	if err := b.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-cut; err == nil {
+		t.Error("a request that was inside was answered, not cut")
+	}
+	for range 20 {
+		if _, _, err := ask(client, "GET", base, ""); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatalf("during: %v, wanted connection refused", err)
+		}
+	}
+	if err := b.Heal("public"); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.URL("public"); got != base {
+		t.Errorf("healed at %s, was %s", got, base)
+	}
+	if status, answer := get(t, client, base); status != 200 {
+		t.Errorf("after: %d %s", status, answer)
+	}
+}
+
+// Every request that was held is answered after the heal, and each reached the backend once, whatever its method.
+func TestHeldRequestsAreAllAnsweredOnceAfterTheHeal(t *testing.T) {
+	in := newInstance(t, "a", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	b := start(t, one(in.backend(1)))
+	client := newClient(t)
+	base := b.URL("public")
+	get(t, client, base+"/before")
+	if err := b.Hold("public"); err != nil {
+		t.Fatal(err)
+	}
+	const n = 200
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			body := fmt.Sprintf("body of %d", i)
+			method := []string{"POST", "PUT"}[i%2]
+			status, answer, err := ask(client, method, fmt.Sprintf("%s/%d", base, i), body)
+			if err != nil || status != 200 || answer != body {
+				t.Errorf("%d: %d %q %v", i, status, answer, err)
+			}
+		})
+	}
+	until(t, "all are held", func() bool { return count(b).Held == n })
+	if got := len(in.times()); got != 1 {
+		t.Errorf("%d requests went through the hold", got-1)
+	}
+	if c := count(b); c.State != Holding || c.Open != n {
+		t.Errorf("holding: %+v", c)
+	}
+	if err := b.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	times := in.times()
+	for i := range n {
+		if got := times[fmt.Sprintf("%s /%d", []string{"POST", "PUT"}[i%2], i)]; got != 1 {
+			t.Errorf("request %d reached the backend %d times", i, got)
+		}
+	}
+	if status, _ := get(t, client, base+"/after"); status != 200 {
+		t.Errorf("after: %d", status)
+	}
+}
+
+func TestHeldRequestOfAClientThatLeftIsDroppedUnlessToldOtherwise(t *testing.T) {
+	for _, forward := range []bool{false, true} {
+		t.Run(fmt.Sprintf("forward abandoned %v", forward), func(t *testing.T) {
+			in := newInstance(t, "a", nil)
+			c := one(in.backend(1))
+			c.ForwardAbandoned = forward
+			b := start(t, c)
+			if err := b.Hold(); err != nil {
+				t.Fatal(err)
+			}
+			conn := line(t, b.URL("public"))
+			fmt.Fprint(conn, "POST /gone HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+			until(t, "it is held", func() bool { return count(b).Held == 1 })
+			conn.Close()
+			if !forward {
+				until(t, "its departure is noticed", func() bool { return count(b).Abandoned == 1 })
+			}
+			if err := b.Heal(); err != nil {
+				t.Fatal(err)
+			}
+			get(t, newClient(t), b.URL("public")+"/next")
+			want := 0
+			if forward {
+				want = 1
+				until(t, "it is forwarded", func() bool { return in.times()["POST /gone"] == 1 })
+			}
+			if got := in.times()["POST /gone"]; got != want {
+				t.Errorf("reached the backend %d times, wanted %d", got, want)
+			}
+		})
+	}
+}
+
+func TestOutagesReplaceEachOther(t *testing.T) {
+	in := newInstance(t, "a", nil)
+	b := start(t, one(in.backend(1)))
+	base := b.URL("public")
+	if err := b.Hold(); err != nil {
+		t.Fatal(err)
+	}
+	cut := make(chan error, 1)
+	go func() { _, _, err := ask(newClient(t), "POST", base+"/held", "x"); cut <- err }()
+	until(t, "it is held", func() bool { return count(b).Held == 1 })
+	if err := b.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-cut; err == nil {
+		t.Error("what was held is answered although the balancer refuses")
+	}
+	if err := b.Hold(); err != nil {
+		t.Fatal(err)
+	}
+	conn := line(t, base)
+	fmt.Fprint(conn, "GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+	until(t, "it is held", func() bool { return count(b).Held == 1 })
+	if err := b.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || res.StatusCode != 200 {
+		t.Errorf("after: %v %v", res, err)
+	}
+	if times := in.times(); times["POST /held"] != 0 || times["GET /second"] != 1 {
+		t.Errorf("reached the backend: %v", times)
+	}
+	if err := b.Refuse("nobody"); err == nil {
+		t.Error("an unknown listener was taken")
+	}
+}
+
+func TestOneListenerBreaksWithoutItsNeighbour(t *testing.T) {
+	in := newInstance(t, "a", nil)
+	c := one(in.backend(1))
+	c.Listeners = []Listener{{Name: "wechat", Pool: "public"}, {Name: "alipay", Pool: "public"}}
+	b := start(t, c)
+	if err := b.Refuse("alipay"); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := get(t, newClient(t), b.URL("wechat")); status != 200 {
+		t.Errorf("wechat: %d", status)
+	}
+	if _, _, err := ask(newClient(t), "GET", b.URL("alipay"), ""); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("alipay: %v", err)
+	}
+}
