@@ -32,8 +32,10 @@ func (c *Config) ValidateSwitches() error {
 
 func (c *Config) validateAddresses(add func(string, ...any)) {
 	for _, a := range []struct{ name, value string }{
-		{"listen.public", c.Listen.Public}, {"listen.internal", c.Listen.Internal},
-		{"redis.cache", c.Redis.Cache}, {"redis.queue", c.Redis.Queue},
+		{"listen.public", c.Listen.Public},
+		{"listen.internal", c.Listen.Internal},
+		{"redis.cache", c.Redis.Cache},
+		{"redis.queue", c.Redis.Queue},
 	} {
 		if _, _, err := net.SplitHostPort(a.value); err != nil {
 			add("%s: %q is not host:port", a.name, a.value)

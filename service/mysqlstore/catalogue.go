@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (s *Store) Slot(ctx context.Context, machineID string, slot int) (service.S
 func (s *Store) Bound(ctx context.Context, channel service.Channel, buyerID string) (string, error) {
 	var unionid string
 	err := s.db.QueryRowContext(ctx, `SELECT unionid FROM buyers WHERE channel = ? AND buyer_id = ?`, channel, buyerID).Scan(&unionid)
-	if err == sql.ErrNoRows { //nolint:errorlint // Row.Scan returns it bare
+	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
 	return unionid, err

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,15 +56,25 @@ type database struct {
 
 var mariadb database
 
-// DSN is an empty database of the test's own.
+// DSN is an empty database of the test's own. LUNCHRUSH_TEST_MYSQL names a loopback port of another engine to test on,
+// MySQL or TiDB, whose root has no password.
 func DSN(tb testing.TB) string {
 	tb.Helper()
-	require(tb, "mariadb", "mariadbd", "mariadb-install-db")
-	mariadb.once.Do(func() { mariadb.err = mariadb.start() })
+	port := os.Getenv("LUNCHRUSH_TEST_MYSQL")
+	if port == "" {
+		require(tb, "mariadb", "mariadbd", "mariadb-install-db")
+	}
+	mariadb.once.Do(func() {
+		if port == "" {
+			mariadb.err = mariadb.start()
+		} else {
+			mariadb.port, mariadb.err = strconv.Atoi(port)
+		}
+	})
 	if mariadb.err != nil {
 		tb.Fatalf("starting mariadbd: %v", mariadb.err)
 	}
-	name := fmt.Sprintf("t%d", mariadb.next.Add(1))
+	name := fmt.Sprintf("t%d_%d", os.Getpid(), mariadb.next.Add(1))
 	db, err := sql.Open("mysql", mariadb.dsn(""))
 	if err != nil {
 		tb.Fatal(err)
