@@ -100,14 +100,17 @@ func (s *stack) startContainerParts(ctx context.Context, e *engine, binary strin
 }
 
 // customizers are what every container of the testbed has.
-func (s *stack) customizers(part Part, port network.Port) []testcontainers.ContainerCustomizer {
+func (s *stack) customizers(part Part, port network.Port, hostPort int) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
 		testcontainers.WithName(s.containerName(part)),
 		testcontainers.WithLabels(map[string]string{labelStack: s.ledger.path}),
 		testcontainers.WithExposedPorts(port.String()),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
-			// The engine would publish on every interface of the machine.
-			h.PortBindings = network.PortMap{port: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}}
+			// The engine would publish on every interface of the machine, and on a port that somebody's outgoing
+			// connection may hold: it takes them one after the other from the range of those.
+			h.PortBindings = network.PortMap{port: {{
+				HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(hostPort),
+			}}}
 		}),
 		// Readiness is an answer, and is waited for here: a line in a log differs between images and stays from an
 		// earlier start, and testcontainers' own waits dial before the address has been looked at.
@@ -121,8 +124,12 @@ func (s *stack) containerName(part Part) string {
 
 func (s *stack) startRedisContainer(ctx context.Context, e *engine, part Part, image string) (string, error) {
 	port := network.MustParsePort("6379/tcp")
-	c, err := redis.Run(ctx, image, append(s.customizers(part, port),
-		testcontainers.WithCmd("--save", "", "--appendonly", "no", "--protected-mode", "no"))...)
+	var c *redis.RedisContainer
+	err := withFreePort(func(hostPort int) (err error) {
+		c, err = redis.Run(ctx, image, append(s.customizers(part, port, hostPort),
+			testcontainers.WithCmd("--save", "", "--appendonly", "no", "--protected-mode", "no"))...)
+		return clash(err)
+	})
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", part, err)
 	}
@@ -151,18 +158,22 @@ func (s *stack) startRedisContainer(ctx context.Context, e *engine, part Part, i
 func (s *stack) startDatabaseContainer(ctx context.Context, e *engine, image string) error {
 	port := network.MustParsePort("3306/tcp")
 	password := randomHex(8)
-	c, err := mariadb.Run(ctx, image, append(s.customizers(PartMySQL, port),
-		testcontainers.WithEnv(map[string]string{"MARIADB_USER": "root", "MARIADB_PASSWORD": password, "MARIADB_DATABASE": ""}),
-		testcontainers.WithCmd(
-			"--max-connections="+strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
-			"--character-set-server=utf8mb4", "--default-time-zone=+00:00", "--skip-name-resolve",
-		),
-		// The module exposes a second port, which mariadbd does not even listen on: what is exposed is published.
-		testcontainers.CustomizeRequestOption(func(r *testcontainers.GenericContainerRequest) error {
-			r.ExposedPorts = []string{port.String()}
-			return nil
-		}),
-	)...)
+	var c *mariadb.MariaDBContainer
+	err := withFreePort(func(hostPort int) (err error) {
+		c, err = mariadb.Run(ctx, image, append(s.customizers(PartMySQL, port, hostPort),
+			testcontainers.WithEnv(map[string]string{"MARIADB_USER": "root", "MARIADB_PASSWORD": password, "MARIADB_DATABASE": ""}),
+			testcontainers.WithCmd(
+				"--max-connections="+strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
+				"--character-set-server=utf8mb4", "--default-time-zone=+00:00", "--skip-name-resolve",
+			),
+			// The module exposes a second port, which mariadbd does not even listen on: what is exposed is published.
+			testcontainers.CustomizeRequestOption(func(r *testcontainers.GenericContainerRequest) error {
+				r.ExposedPorts = []string{port.String()}
+				return nil
+			}),
+		)...)
+		return clash(err)
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", PartMySQL, err)
 	}

@@ -162,14 +162,6 @@ func (s *stack) startRedis(ctx context.Context, part Part, path string) (addr st
 	return addr, err
 }
 
-// clash marks the end of a program that could not bind its port.
-func clash(err error) error {
-	if strings.Contains(strings.ToLower(err.Error()), "address already in use") {
-		return fmt.Errorf("%w: %w", errPortTaken, err)
-	}
-	return err
-}
-
 func (s *stack) startDatabase(ctx context.Context, found programs) error {
 	template, err := found.template(ctx, s.spec.LogDir)
 	if err != nil {

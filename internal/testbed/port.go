@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // Ports for programs that cannot be given port 0. They lie below the range that the kernel takes outgoing ports from
@@ -34,6 +35,18 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // errPortTaken is a start that failed because somebody else took the port.
 var errPortTaken = errors.New("port was taken by somebody else")
+
+// clash marks an error that says that the port was taken: MariaDB's, Redis's and the engine's words for it.
+func clash(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.ToLower(err.Error())
+	if strings.Contains(text, "address already in use") || strings.Contains(text, "port is already allocated") {
+		return fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
+}
 
 // withFreePort calls start with one free port after the other until it does not clash.
 func withFreePort(start func(port int) error) error {
