@@ -68,6 +68,7 @@ func TestASerialCallbackDispensesAndRefunds(t *testing.T) {
 
 // While the consumer as it was holds its transaction, a new notification waits for its lock, and its answer with it.
 func TestALockedQueueDelaysNotifications(t *testing.T) {
+	servicetest.MariaDBOnly(t, "locks on gaps")
 	for _, side := range []struct {
 		name, lock string
 		waits      bool

@@ -86,6 +86,14 @@ func DSN(tb testing.TB) string {
 	return mariadb.dsn(name)
 }
 
+// MariaDBOnly skips a test of what other engines lack: InnoDB's locks on gaps, or MariaDB's own tables.
+func MariaDBOnly(tb testing.TB, why string) {
+	tb.Helper()
+	if os.Getenv("LUNCHRUSH_TEST_MYSQL") != "" {
+		tb.Skipf("needs MariaDB: %s", why)
+	}
+}
+
 func (d *database) dsn(name string) string {
 	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s", d.port, name)
 }
