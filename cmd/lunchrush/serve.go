@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lunchrush/lunchrush/internal/harness"
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/service/process"
@@ -95,6 +96,29 @@ touched; a process is ended only when its id and its start time both match.`,
 			sweep, err := testbed.Clean(c.Context())
 			printSweep(t, sweep)
 			return err
+		},
+	})
+	c.AddCommand(&cobra.Command{
+		Use:   "check [NAME]",
+		Short: "Say which testbed a run would take here, and why",
+		Long: `Say which testbed a run would take on this machine, and why not the ones before it. With a NAME (containers, local, embedded)
+say whether that one can be had, and what to do when it cannot. Nothing is started.`,
+		Example: "  lunchrush testbed check\n  lunchrush testbed check containers",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			want := "auto"
+			if len(args) == 1 {
+				want = args[0]
+			}
+			if err := oneOf("testbed check", want, "auto", testbed.Containers, testbed.Local, testbed.Embedded); err != nil {
+				return err
+			}
+			choice, err := harness.Choose(c.Context(), want, nil)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(t.out, "%s%s\n", choice.Name, because(choice.Why))
+			return nil
 		},
 	})
 	return c

@@ -23,13 +23,20 @@ import (
 // sessionTestbed is where the sessions below run. They are about the command, not about the testbed: local starts fastest.
 const sessionTestbed = testbed.Local
 
-func needLocal(t *testing.T) {
+// required names what LUNCHRUSH_REQUIRE asks for where a testbed is wanted.
+var required = map[string]string{testbed.Containers: "containers", testbed.Local: "mariadb", testbed.Embedded: "embedded"}
+
+// needTestbed skips the test where the testbed cannot be had, or fails it when LUNCHRUSH_REQUIRE asks for it.
+func needTestbed(t *testing.T, name string) {
 	t.Helper()
-	if _, err := testbed.Choose(t.Context(), sessionTestbed, nil); err != nil {
-		if strings.Contains(os.Getenv("LUNCHRUSH_REQUIRE"), "mariadb") {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+	probe := exec.Command(buildBinary(t), "testbed", "check", name) // the test's own executable is no service
+	out, err := probe.CombinedOutput()
+	switch {
+	case err == nil:
+	case slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), required[name]):
+		t.Fatalf("%s", out)
+	default:
+		t.Skipf("%s", out)
 	}
 }
 
@@ -148,13 +155,12 @@ func (s *session) runDir(t *testing.T) string {
 	return runs[0]
 }
 
+// built is the program as users have it: static, so that it can be the service in a container too.
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "lunchrush-test-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "lunchrush")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	bin := filepath.Join(binaryDir, "lunchrush")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
@@ -170,28 +176,31 @@ func buildBinary(t *testing.T) string {
 	return bin
 }
 
-func TestAWholeRunPassesAndLeavesItsReportAndNothingElse(t *testing.T) {
-	needLocal(t)
-	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
-	code := s.wait(t)
-	dir := s.runDir(t)
-	if code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
-		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testing.T) {
+	for _, where := range []string{testbed.Containers, testbed.Local, testbed.Embedded} {
+		t.Run(where, func(t *testing.T) {
+			needTestbed(t, where)
+			s := startSession(t, "run", "short.yaml", "--testbed", where)
+			code := s.wait(t)
+			dir := s.runDir(t)
+			if code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
+				t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+			}
+			for _, name := range []string{"run.json", "plan.jsonl.zst", "books.jsonl.zst", "metrics.csv", "latency.hlog",
+				"results.bin", "report.html", "report.json", "junit.xml", "summary.md"} {
+				if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if first, _, _ := strings.Cut(s.stderr.String(), "\n"); !strings.HasPrefix(first, "testbed: "+where) {
+				t.Errorf("the first line must name the testbed: %q", first)
+			}
+			if !strings.Contains(s.stdout.String(), "report.html") {
+				t.Errorf("stdout does not say where the report is:\n%s", s.stdout.String())
+			}
+			s.leftovers(t)
+		})
 	}
-	for _, name := range []string{"run.json", "plan.jsonl.zst", "books.jsonl.zst", "metrics.csv", "latency.hlog", "results.bin",
-		"report.html", "report.json", "junit.xml", "summary.md"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	first, _, _ := strings.Cut(s.stderr.String(), "\n")
-	if !strings.HasPrefix(first, "testbed: local (not containers: ") && first != "testbed: local" {
-		t.Errorf("the first line must name the testbed and why: %q", first)
-	}
-	if !strings.Contains(s.stdout.String(), "report.html") {
-		t.Errorf("stdout does not say where the report is:\n%s", s.stdout.String())
-	}
-	s.leftovers(t)
 }
 
 // onlyLate reports whether a run was inconclusive for nothing but late sends: the tests may share the machine, which no
@@ -212,7 +221,7 @@ func onlyLate(t *testing.T, dir string) bool {
 }
 
 func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
-	needLocal(t)
+	needTestbed(t, sessionTestbed)
 	tests := []struct {
 		name, after string
 		folder      bool // a run folder is there by then
@@ -249,7 +258,7 @@ func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
 }
 
 func TestTheReportOfAKilledRunIsRebuiltFromItsFolder(t *testing.T) {
-	needLocal(t)
+	needTestbed(t, sessionTestbed)
 	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
 	s.stderr.waitFor(t, `^play .* paid [1-9]`)
 	s.cmd.Process.Kill()
