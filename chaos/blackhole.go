@@ -11,6 +11,7 @@ type blackHole struct{}
 
 var blackHoleKind = Kind{
 	Name:    "black-hole",
+	On:      OnLink,
 	What:    "bytes vanish without an error: a firewall that drops, a cable pulled",
 	Params:  map[string]string{},
 	Example: `{at: "11:56", for: 10s, on: identity, inject: black-hole}`,
@@ -19,10 +20,10 @@ var blackHoleKind = Kind{
 
 func (blackHole) String() string { return "black hole" }
 
-func (blackHole) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
-	return l.addBoth("timeout", map[string]int64{"timeout": 0})
+func (blackHole) Inject(_ context.Context, t *Target) (func(context.Context) error, error) {
+	return t.Link.addBoth("timeout", map[string]int64{"timeout": 0})
 }
 
-func (blackHole) Felt(ctx context.Context, l *Link) (Evidence, error) {
-	return silent(ctx, l, "swallowed", 500*time.Millisecond)
+func (blackHole) Felt(ctx context.Context, t *Target) (Evidence, error) {
+	return silent(ctx, t.Link, "swallowed", 500*time.Millisecond)
 }

@@ -13,6 +13,7 @@ type down struct{}
 
 var downKind = Kind{
 	Name:    "down",
+	On:      OnLink,
 	What:    "connections are closed and refused: the part is not there",
 	Params:  map[string]string{},
 	Example: `{at: "11:56", for: 10s, on: redis-cache, inject: down}`,
@@ -21,23 +22,23 @@ var downKind = Kind{
 
 func (down) String() string { return "down" }
 
-func (down) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
-	l.proxy.Stop()
+func (down) Inject(_ context.Context, t *Target) (func(context.Context) error, error) {
+	up := t.Link.takeDown()
 	return func(context.Context) error {
-		if err := l.proxy.Start(); err != nil { // at the same address as before
-			return fmt.Errorf("bringing %s up again: %w", l.name, err)
+		if err := up(); err != nil {
+			return fmt.Errorf("bringing %s up again: %w", t.Link.name, err)
 		}
 		return nil
 	}, nil
 }
 
-func (down) Felt(ctx context.Context, l *Link) (Evidence, error) {
-	err := pingOnce(ctx, l.ping, l.Addr(), time.Second)
+func (down) Felt(ctx context.Context, t *Target) (Evidence, error) {
+	err := pingOnce(ctx, t.Link.ping, t.Link.Addr(), 0, time.Second)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return Evidence{Felt: true, Text: "connection refused"}, nil
 	}
 	if err == nil {
-		return Evidence{Text: l.name + " still answers through the link"}, nil
+		return Evidence{Text: t.Link.name + " still answers through the link"}, nil
 	}
 	return Evidence{Text: fmt.Sprintf("not refused: %v", err)}, nil
 }

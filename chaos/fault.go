@@ -2,21 +2,19 @@ package chaos
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A Fault breaks one thing in one way.
 type Fault interface {
-	// Inject breaks the link. The heal it returns undoes exactly that; it takes its own context because it must still
-	// run after the run's is canceled, and may be called once.
-	Inject(ctx context.Context, l *Link) (heal func(context.Context) error, err error)
+	// Inject breaks the target, which has the surface that the fault's kind is on. The heal it returns undoes exactly
+	// that; it takes its own context because it must still run after the run's is canceled, and is called once.
+	Inject(ctx context.Context, t *Target) (heal func(context.Context) error, err error)
 
 	// Felt measures the fault from outside while it is injected.
-	Felt(ctx context.Context, l *Link) (Evidence, error)
+	Felt(ctx context.Context, t *Target) (Evidence, error)
 
 	// String names the fault as a report should: "latency 200ms±50ms".
 	String() string
@@ -31,29 +29,50 @@ type Evidence struct {
 // A Kind is a fault as an author of scenarios sees it.
 type Kind struct {
 	Name    string            // the value of inject:
+	On      Surface           // what a target must offer
 	What    string            // what it imitates
 	Params  map[string]string // accepted parameters and their defaults; "" means it must be given
 	Example string            // a line of a scenario
 	make    func(params) (Fault, error)
 }
 
-// Kinds lists every fault there is.
+// Kinds lists every fault there is, by what it is on.
 func Kinds() []Kind {
-	return []Kind{latencyKind, holdKind, blackHoleKind, resetKind, downKind}
+	return []Kind{
+		latencyKind, bandwidthKind, slicerKind, slowCloseKind, holdKind, blackHoleKind, resetKind, downKind,
+		killKind, pauseKind, restartKind,
+		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
+		flushKind, evictKind, stallKind,
+	}
 }
 
-// New makes a fault from a scenario's words. Errors name what is accepted.
-func New(inject string, given map[string]string) (Fault, error) {
-	kinds := Kinds()
-	at := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == inject })
-	if at < 0 {
-		var names []string
-		for _, k := range kinds {
-			names = append(names, k.Name)
+func kindOf(inject string) (Kind, error) {
+	var names []string
+	for _, k := range Kinds() {
+		if k.Name == inject {
+			return k, nil
 		}
-		return nil, fmt.Errorf("inject: no such fault: %q; there are %s", inject, strings.Join(names, ", "))
+		names = append(names, k.Name)
 	}
-	k := kinds[at]
+	return Kind{}, mistake("inject", "no such fault: %q; there are %s", inject, strings.Join(names, ", "))
+}
+
+// SurfaceOf is what a kind of fault is on, "" if there is no such kind.
+func SurfaceOf(inject string) Surface {
+	k, err := kindOf(inject)
+	if err != nil {
+		return ""
+	}
+	return k.On
+}
+
+// New makes a fault from a scenario's words. The error is a [*Mistake] and names what is accepted. A fault is injected
+// once; make another one for another time.
+func New(inject string, given map[string]string) (Fault, error) {
+	k, err := kindOf(inject)
+	if err != nil {
+		return nil, err
+	}
 	p := make(params, len(k.Params))
 	maps.Copy(p, k.Params)
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -62,25 +81,14 @@ func New(inject string, given map[string]string) (Fault, error) {
 			if accepted == "" {
 				accepted = "none"
 			}
-			return nil, fmt.Errorf("%s: no such parameter of %s; accepted: %s", name, inject, accepted)
+			return nil, mistake(name, "no such parameter of %s; accepted: %s", inject, accepted)
 		}
 		p[name] = given[name]
 	}
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if p[name] == "" {
-			return nil, fmt.Errorf("%s: %s needs it; for example %s", name, inject, k.Example)
+			return nil, mistake(name, "%s needs it; for example %s", inject, k.Example)
 		}
 	}
 	return k.make(p)
-}
-
-// params are a fault's parameters as written, every accepted one filled in.
-type params map[string]string
-
-func (p params) duration(name string) (time.Duration, error) {
-	d, err := time.ParseDuration(p[name])
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s: %q is no duration like 200ms", name, p[name])
-	}
-	return d, nil
 }

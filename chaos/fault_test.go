@@ -9,9 +9,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
-// echo answers each line it gets with the same line, as a stand-in for a part: Redis's PING is a line too.
+// echo answers each line it gets with the same line.
 func echo(t *testing.T) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,6 +44,11 @@ func echo(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
+func openTarget(t *testing.T) *Target {
+	t.Helper()
+	return &Target{Name: "redis", Link: openLink(t)}
+}
+
 func openLink(t *testing.T) *Link {
 	t.Helper()
 	board := NewSwitchboard()
@@ -50,69 +57,94 @@ func openLink(t *testing.T) *Link {
 			t.Error(err)
 		}
 	})
-	link, err := board.Open("echo", echo(t), PingRedis)
+	link, err := board.Open("redis", miniredis.RunT(t).Addr(), PingRedis)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return link
 }
 
-// every kind of fault, as an author would write it.
-var samples = map[string]map[string]string{
+// linkSamples are the faults on links, as an author would write them.
+var linkSamples = map[string]map[string]string{
 	"latency":    {"by": "150ms", "jitter": "20ms"},
+	"bandwidth":  {"rate": "20kB/s"},
+	"slicer":     {"size": "32B", "gap": "5ms"},
+	"slow-close": {"by": "150ms"},
 	"hold":       nil,
 	"black-hole": nil,
 	"reset":      nil,
 	"down":       nil,
 }
 
-func TestEveryFaultIsFeltWhileItLastsAndOnlyThen(t *testing.T) {
+func TestEveryFaultOnALinkIsFeltWhileItLastsAndOnlyThen(t *testing.T) {
 	for _, k := range Kinds() {
+		if k.On != OnLink {
+			continue
+		}
 		t.Run(k.Name, func(t *testing.T) {
-			given, ok := samples[k.Name]
+			t.Parallel()
+			given, ok := linkSamples[k.Name]
 			if !ok {
 				t.Fatal("no sample of this fault: add one")
 			}
-			fault, err := New(k.Name, given)
-			if err != nil {
-				t.Fatal(err)
-			}
-			link := openLink(t)
-			felt := func(want bool, when string) {
-				t.Helper()
-				evidence, err := fault.Felt(t.Context(), link)
-				if err != nil {
-					t.Fatalf("%s: %v", when, err)
-				}
-				if evidence.Felt != want {
-					t.Errorf("%s: felt is %v: %s", when, evidence.Felt, evidence.Text)
-				}
-			}
-			felt(false, "before")
-
-			ctx, cancel := context.WithCancel(t.Context())
-			heal, err := fault.Inject(ctx, link)
-			if err != nil {
-				t.Fatal(err)
-			}
-			felt(true, "during")
-			cancel()
-			if err := heal(context.WithoutCancel(ctx)); err != nil {
-				t.Fatal(err)
-			}
-			felt(false, "healed after cancel")
+			feltOnlyWhileInjected(t, openTarget(t), k.Name, given)
 		})
 	}
 }
 
+// feltOnlyWhileInjected measures a fault before, during and after, twice: the second time the run is canceled first.
+func feltOnlyWhileInjected(t *testing.T, target *Target, inject string, given map[string]string) {
+	t.Helper()
+	for _, canceled := range []bool{false, true} {
+		fault, err := New(inject, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		felt := func(want bool, when string) {
+			t.Helper()
+			evidence, err := fault.Felt(t.Context(), target)
+			if err != nil {
+				t.Fatalf("%s: %v", when, err)
+			}
+			if evidence.Felt != want {
+				t.Errorf("%s: felt is %v: %s", when, evidence.Felt, evidence.Text)
+			}
+			t.Logf("%s, %s: %s", fault, when, evidence.Text)
+		}
+		felt(false, "before")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		heal, err := fault.Inject(ctx, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		felt(true, "during")
+		when := "healed"
+		if canceled {
+			cancel()
+			when = "healed after cancel"
+		}
+		if err := heal(context.WithoutCancel(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		felt(false, when)
+	}
+}
+
 func TestHeldBytesArriveWhenTheLinkIsHealed(t *testing.T) {
-	link := openLink(t)
+	board := NewSwitchboard()
+	defer board.Close()
+	link, err := board.Open("echo", echo(t), PingRedis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &Target{Name: "echo", Link: link}
 	conn, err := net.Dial("tcp", link.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	heal, err := hold{}.Inject(t.Context(), link)
+	heal, err := hold{}.Inject(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,12 +177,12 @@ func TestMistakesInAFaultNameWhatIsAccepted(t *testing.T) {
 		given        map[string]string
 		want         string
 	}{
-		{"no such fault", "lateny", nil, "there are latency, hold, black-hole, reset, down"},
-		{"no such parameter", "latency", map[string]string{"bye": "1s"}, "bye: no such parameter of latency; accepted: by, jitter"},
+		{"no such fault", "lateny", nil, "there are latency, bandwidth, slicer, slow-close, hold, black-hole, reset, down, kill"},
+		{"no such parameter", "latency", map[string]string{"bye": "1s"}, "bye: no such parameter of latency; accepted: by, direction, jitter"},
 		{"a parameter where there is none", "hold", map[string]string{"by": "1s"}, "accepted: none"},
 		{"a missing parameter", "latency", nil, "by: latency needs it"},
 		{"no duration", "latency", map[string]string{"by": "soon"}, `by: "soon" is no duration`},
-		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "cannot be"},
+		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "jitter: 2ms is not between 0s and 1ms"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,11 +236,11 @@ func (n *notes) Healed(e Entry, err error) {
 }
 
 func TestOverlappingFaultsAreAllHealedInTheirTime(t *testing.T) {
-	one, two := openLink(t), openLink(t)
+	one, two := openTarget(t), openTarget(t)
 	w := &notes{}
 	err := Play(t.Context(), []Entry{
-		{ID: "slow", Fault: latency{by: 60 * time.Millisecond}, Link: one, For: time.Second},
-		{ID: "held", Fault: hold{}, Link: two, At: 100 * time.Millisecond, For: 1200 * time.Millisecond},
+		{ID: "slow", Fault: latency{by: 60 * time.Millisecond, direction: "answers"}, Target: one, For: time.Second},
+		{ID: "held", Fault: hold{}, Target: two, At: 100 * time.Millisecond, For: 1200 * time.Millisecond},
 	}, w)
 	if err != nil {
 		t.Fatal(err)
@@ -218,21 +250,21 @@ func TestOverlappingFaultsAreAllHealedInTheirTime(t *testing.T) {
 			t.Errorf("no %q in %q", want, w.list)
 		}
 	}
-	if err := pingOnce(t.Context(), PingRedis, two.Addr(), time.Second); err != nil {
+	if err := pingOnce(t.Context(), PingRedis, two.Link.Addr(), 0, time.Second); err != nil {
 		t.Errorf("the held link does not answer after all: %v", err)
 	}
 }
 
 func TestCancelHealsWhatWasInjected(t *testing.T) {
-	link := openLink(t)
+	target := openTarget(t)
 	w := &notes{felt: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
 		done <- Play(ctx, []Entry{
-			{ID: "gone", Fault: down{}, Link: link},
-			{ID: "never", Fault: hold{}, Link: link, At: time.Hour},
+			{ID: "gone", Fault: down{}, Target: target},
+			{ID: "never", Fault: hold{}, Target: target, At: time.Hour},
 		}, w)
 	}()
 	<-w.felt
@@ -243,7 +275,7 @@ func TestCancelHealsWhatWasInjected(t *testing.T) {
 	if want := []string{"on gone", "felt gone", "off gone"}; !slices.Equal(w.list, want) {
 		t.Errorf("got %q, want %q", w.list, want)
 	}
-	if err := pingOnce(t.Context(), PingRedis, link.Addr(), time.Second); err != nil {
+	if err := pingOnce(t.Context(), PingRedis, target.Link.Addr(), 0, time.Second); err != nil {
 		t.Errorf("the link does not answer after its heal: %v", err)
 	}
 }

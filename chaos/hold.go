@@ -14,6 +14,7 @@ type hold struct{}
 
 var holdKind = Kind{
 	Name:    "hold",
+	On:      OnLink,
 	What:    "bytes wait, and arrive all together when it ends: a balancer or a network that freezes",
 	Params:  map[string]string{},
 	Example: `{at: "11:56", for: 60s, on: mysql, inject: hold}`,
@@ -22,12 +23,12 @@ var holdKind = Kind{
 
 func (hold) String() string { return "hold" }
 
-func (hold) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
-	return l.addBoth("lunchrush_hold", struct{}{})
+func (hold) Inject(_ context.Context, t *Target) (func(context.Context) error, error) {
+	return t.Link.addBoth("lunchrush_hold", struct{}{})
 }
 
-func (hold) Felt(ctx context.Context, l *Link) (Evidence, error) {
-	return silent(ctx, l, "held", 500*time.Millisecond)
+func (hold) Felt(ctx context.Context, t *Target) (Evidence, error) {
+	return silent(ctx, t.Link, "held", 500*time.Millisecond)
 }
 
 // heldBytesMax is what one direction of one connection may keep. Past it the link stops reading, and the sender's window

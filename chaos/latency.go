@@ -7,58 +7,65 @@ import (
 )
 
 // latency delays every answer of a link: a database on the other side of a busy switch, an upstream in another city.
-// Each chunk from the dialled part waits by ± jitter, uniformly; what is sent to it is not delayed.
+// Each chunk from the dialled part waits by ± jitter, uniformly; direction delays what is sent to it instead, or both.
 type latency struct {
 	by, jitter time.Duration
+	direction  string
 }
 
 var latencyKind = Kind{
 	Name:    "latency",
+	On:      OnLink,
 	What:    "every answer comes later: a far or overloaded network",
-	Params:  map[string]string{"by": "", "jitter": "0s"},
+	Params:  map[string]string{"by": "", "jitter": "0s", "direction": "answers"},
 	Example: `{at: "11:56", for: 60s, on: mysql, inject: latency, by: 200ms, jitter: 50ms}`,
 	make: func(p params) (Fault, error) {
-		by, err := p.duration("by")
+		by, err := p.duration("by", time.Millisecond, 5*time.Minute)
 		if err != nil {
 			return nil, err
 		}
-		jitter, err := p.duration("jitter")
+		jitter, err := p.duration("jitter", 0, by)
 		if err != nil {
 			return nil, err
 		}
-		if by < time.Millisecond || jitter > by {
-			return nil, fmt.Errorf("by: %s±%s cannot be: at least 1ms, and no more jitter than that", by, jitter)
+		direction, err := p.oneOf("direction", "answers", "requests", "both")
+		if err != nil {
+			return nil, err
 		}
-		return latency{by: by, jitter: jitter}, nil
+		return latency{by: by, jitter: jitter, direction: direction}, nil
 	},
 }
 
 func (f latency) String() string {
-	if f.jitter == 0 {
-		return "latency " + f.by.String()
+	text := "latency " + f.by.String()
+	if f.jitter > 0 {
+		text = fmt.Sprintf("latency %s±%s", f.by, f.jitter)
 	}
-	return fmt.Sprintf("latency %s±%s", f.by, f.jitter)
+	if f.direction != "answers" {
+		text += " on " + f.direction
+	}
+	return text
 }
 
-func (f latency) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
-	return l.addToxic("latency", downstream, map[string]int64{
-		"latency": f.by.Milliseconds(), "jitter": f.jitter.Milliseconds(),
-	})
+func (f latency) Inject(_ context.Context, t *Target) (func(context.Context) error, error) {
+	attributes := map[string]int64{"latency": f.by.Milliseconds(), "jitter": f.jitter.Milliseconds()}
+	switch f.direction {
+	case "requests":
+		return t.Link.addToxic("latency", upstream, attributes)
+	case "both":
+		return t.Link.addBoth("latency", attributes)
+	default:
+		return t.Link.addToxic("latency", downstream, attributes)
+	}
 }
 
 // Felt compares the round trip through the link with the one beside it. Half the delay is enough: a single ping's
 // jitter and a busy machine must not hide a fault that is there.
-func (f latency) Felt(ctx context.Context, l *Link) (Evidence, error) {
-	timeout := 4*(f.by+f.jitter) + 2*time.Second
-	beside, err := roundTrips(ctx, l.ping, l.upstream, timeout)
+func (f latency) Felt(ctx context.Context, t *Target) (Evidence, error) {
+	added, err := t.Link.added(ctx, 0, 4*(f.by+f.jitter)+2*time.Second)
 	if err != nil {
-		return Evidence{}, fmt.Errorf("%s does not answer beside the link: %w", l.name, err)
+		return Evidence{}, err
 	}
-	through, err := roundTrips(ctx, l.ping, l.Addr(), timeout)
-	if err != nil {
-		return Evidence{}, fmt.Errorf("%s does not answer through the link: %w", l.name, err)
-	}
-	added := through - beside
 	return Evidence{
 		Felt: added >= (f.by-f.jitter)/2,
 		Text: fmt.Sprintf("%s added to a round trip, wanted %s±%s", added.Round(time.Millisecond), f.by, f.jitter),

@@ -14,18 +14,16 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A Ping makes one smallest exchange with the part that listens at addr and returns when its answer is in.
-type Ping func(ctx context.Context, addr string) error
-
 // A Link is a TCP link between two parts that runs through a proxy of ours, so that it can be broken.
 type Link struct {
-	name     string
-	upstream string
-	ping     Ping
-	proxy    *toxiproxy.Proxy
+	name  string
+	ping  Ping
+	proxy *toxiproxy.Proxy
 
-	mu   sync.Mutex // guards next
-	next int        // numbers toxics, so that overlapping faults do not meet in a name
+	mu       sync.Mutex // guards what follows
+	upstream string
+	next     int // numbers toxics, so that overlapping faults do not meet in a name
+	downs    int // faults that keep it down at present
 }
 
 // A Switchboard holds the links of one run. Close must be called; it ends every link, broken or whole.
@@ -36,11 +34,16 @@ type Switchboard struct {
 	links map[string]*Link
 }
 
-var registerHold = sync.OnceFunc(func() { toxics.Register("lunchrush_hold", new(holdToxic)) })
+// prepare tells Toxiproxy, once, about our toxic, and to be quiet: some toxics log each byte through zerolog's own logger,
+// which nobody else here uses.
+var prepare = sync.OnceFunc(func() {
+	toxics.Register("lunchrush_hold", new(holdToxic))
+	zerolog.SetGlobalLevel(zerolog.Disabled)
+})
 
 // NewSwitchboard makes an empty switchboard. Nothing listens yet.
 func NewSwitchboard() *Switchboard {
-	registerHold()
+	prepare()
 	return &Switchboard{
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), // it logs a line per accept
 		links:  make(map[string]*Link),
@@ -50,25 +53,39 @@ func NewSwitchboard() *Switchboard {
 // Open puts a proxy in front of upstream ("127.0.0.1:3306") and returns the link; [Link.Addr] is where to dial instead.
 // Upstream must be loopback.
 func (b *Switchboard) Open(name, upstream string, ping Ping) (*Link, error) {
-	host, _, err := net.SplitHostPort(upstream)
-	if err != nil {
-		return nil, fmt.Errorf("link %s: %w", name, err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("link %s: %s is not a loopback address", name, upstream)
+	return b.OpenAt("127.0.0.1:0", name, upstream, ping)
+}
+
+// OpenAt is Open with the address to listen at, which must be loopback too.
+func (b *Switchboard) OpenAt(listen, name, upstream string, ping Ping) (*Link, error) {
+	for _, addr := range []string{listen, upstream} {
+		if err := requireLoopback(addr); err != nil {
+			return nil, fmt.Errorf("link %s: %w", name, err)
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.links[name]; ok {
 		return nil, fmt.Errorf("link %s: there is one already", name)
 	}
-	proxy := toxiproxy.NewProxy(b.server, name, "127.0.0.1:0", upstream)
+	proxy := toxiproxy.NewProxy(b.server, name, listen, upstream)
 	if err := b.server.Collection.Add(proxy, true); err != nil {
 		return nil, fmt.Errorf("link %s: %w", name, err)
 	}
 	l := &Link{name: name, upstream: upstream, ping: ping, proxy: proxy}
 	b.links[name] = l
 	return l, nil
+}
+
+func requireLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%s is not a loopback address", addr)
+	}
+	return nil
 }
 
 // Link finds an open link by name, nil if there is none.
@@ -90,6 +107,51 @@ func (l *Link) Addr() string {
 	l.proxy.Lock()
 	defer l.proxy.Unlock()
 	return l.proxy.Listen
+}
+
+// Upstream is where the link leads.
+func (l *Link) Upstream() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.upstream
+}
+
+// Move lets the link lead to another address, at which a part is back after a restart. Its connections end; faults on it
+// stay. Upstream must be loopback.
+func (l *Link) Move(upstream string) error {
+	if err := requireLoopback(upstream); err != nil {
+		return fmt.Errorf("link %s: %w", l.name, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if upstream == l.upstream {
+		return nil
+	}
+	err := l.proxy.Update(&toxiproxy.Proxy{Listen: l.Addr(), Upstream: upstream, Enabled: l.downs == 0})
+	if err != nil {
+		return fmt.Errorf("moving link %s to %s: %w", l.name, upstream, err)
+	}
+	l.upstream = upstream
+	return nil
+}
+
+// takeDown closes the listener and every connection until each caller has called what it got.
+func (l *Link) takeDown() (up func() error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.downs++
+	if l.downs == 1 {
+		l.proxy.Stop()
+	}
+	return func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.downs--
+		if l.downs > 0 {
+			return nil
+		}
+		return l.proxy.Start() // at the same address as before
+	}
 }
 
 // Name is what scenarios call the link.

@@ -1,27 +1,73 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
-// PingGreeting waits for the first byte that a server sends by itself, as MySQL does.
-func PingGreeting(ctx context.Context, addr string) error {
-	return exchange(ctx, addr, nil)
+// A Ping makes one smallest exchange with the part that listens at addr and returns when its answer is in. With a weight
+// it sends at least so many bytes, up to [weightMax], all of which the part reads before it answers.
+type Ping func(ctx context.Context, addr string, weight int) error
+
+// weightMax is what MariaDB reads of somebody who has not logged in yet, 16 KiB, less a little.
+const weightMax = 16_000
+
+// PingGreeting waits for the first byte that a server sends by itself, as MySQL does. Its weight is a handshake that the
+// server refuses once it has read it.
+func PingGreeting(ctx context.Context, addr string, weight int) error {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Read(make([]byte, 512)); err != nil || weight == 0 {
+		return err
+	}
+	packet := make([]byte, 4+weight) // a header: length of three bytes, number of the packet
+	packet[0], packet[1], packet[2], packet[3] = byte(weight), byte(weight>>8), byte(weight>>16), 1
+	if _, err := conn.Write(packet); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	if errors.Is(err, io.EOF) {
+		err = nil // hanging up is an answer too
+	}
+	return err
 }
 
-// PingRedis sends PING. Any answer will do, NOAUTH too.
-func PingRedis(ctx context.Context, addr string) error {
-	return exchange(ctx, addr, []byte("*1\r\n$4\r\nPING\r\n"))
+// PingRedis sends PING, or an ECHO of weight. Any answer will do, NOAUTH too.
+func PingRedis(ctx context.Context, addr string, weight int) error {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	say := "*1\r\n$4\r\nPING\r\n"
+	if weight > 0 {
+		say = fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", weight, strings.Repeat("x", weight))
+	}
+	if _, err := io.WriteString(conn, say); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return err
 }
 
-// PingHTTP asks for / and takes any status.
-func PingHTTP(ctx context.Context, addr string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+// PingHTTP asks for /, with a body of weight, and takes any status.
+func PingHTTP(ctx context.Context, addr string, weight int) error {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if weight > 0 {
+		method, body = http.MethodPost, bytes.NewReader(make([]byte, weight))
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+addr+"/", body)
 	if err != nil {
 		return err
 	}
@@ -34,33 +80,79 @@ func PingHTTP(ctx context.Context, addr string) error {
 	return resp.Body.Close()
 }
 
-func exchange(ctx context.Context, addr string, say []byte) error {
+// dial opens a connection that ends with ctx's deadline.
+func dial(ctx context.Context, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
-			return err
+			return nil, errors.Join(err, conn.Close())
 		}
 	}
-	if _, err := conn.Write(say); err != nil {
-		return err
+	return conn, nil
+}
+
+// A Speech is how a part is pinged.
+type Speech struct {
+	Name string // "mysql", "redis", "http"
+	Ping Ping
+}
+
+// Speeches are the protocols that a link can be measured on.
+func Speeches() []Speech {
+	return []Speech{{"mysql", PingGreeting}, {"redis", PingRedis}, {"http", PingHTTP}}
+}
+
+// Listen finds out what the part at addr speaks: who greets speaks mysql, who answers PING redis, who answers GET http.
+func Listen(ctx context.Context, addr string) (Speech, error) {
+	const patience = time.Second
+	if conn, err := dial(ctx, addr); err != nil {
+		return Speech{}, err
+	} else if err := conn.Close(); err != nil {
+		return Speech{}, err
 	}
-	_, err = conn.Read(make([]byte, 1))
-	return err
+	// An HTTP server answers PING as well, with 400, so that the first word counts.
+	word, err := firstWord(ctx, addr, "", patience/2)
+	if err == nil && len(word) > 0 {
+		return Speeches()[0], nil
+	}
+	word, err = firstWord(ctx, addr, "*1\r\n$4\r\nPING\r\n", patience)
+	if err == nil && (strings.HasPrefix(word, "+") || strings.HasPrefix(word, "-")) {
+		return Speeches()[1], nil
+	}
+	if pingOnce(ctx, PingHTTP, addr, 0, patience) == nil {
+		return Speeches()[2], nil
+	}
+	return Speech{}, fmt.Errorf("%s speaks neither mysql, redis nor http: whether a fault is felt could not be measured", addr)
+}
+
+func firstWord(ctx context.Context, addr, say string, patience time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, say); err != nil {
+		return "", err
+	}
+	word := make([]byte, 16)
+	n, err := conn.Read(word)
+	return string(word[:n]), err
 }
 
 // roundTrips measures a few pings at addr, each given timeout, and returns their median. The error is the last ping's.
-func roundTrips(ctx context.Context, ping Ping, addr string, timeout time.Duration) (time.Duration, error) {
+func roundTrips(ctx context.Context, ping Ping, addr string, weight int, timeout time.Duration) (time.Duration, error) {
 	const pings = 3
 	var took []time.Duration
 	var last error
 	for range pings {
 		began := time.Now()
-		if last = pingOnce(ctx, ping, addr, timeout); last == nil {
+		if last = pingOnce(ctx, ping, addr, weight, timeout); last == nil {
 			took = append(took, time.Since(began))
 		}
 	}
@@ -71,20 +163,33 @@ func roundTrips(ctx context.Context, ping Ping, addr string, timeout time.Durati
 	return took[len(took)/2], nil
 }
 
-func pingOnce(ctx context.Context, ping Ping, addr string, timeout time.Duration) error {
+func pingOnce(ctx context.Context, ping Ping, addr string, weight int, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return ping(ctx, addr)
+	return ping(ctx, addr, weight)
+}
+
+// added is how much longer a round trip through the link takes than one beside it.
+func (l *Link) added(ctx context.Context, weight int, timeout time.Duration) (time.Duration, error) {
+	beside, err := roundTrips(ctx, l.ping, l.Upstream(), weight, timeout)
+	if err != nil {
+		return 0, fmt.Errorf("%s does not answer beside the link: %w", l.name, err)
+	}
+	through, err := roundTrips(ctx, l.ping, l.Addr(), weight, timeout)
+	if err != nil {
+		return 0, fmt.Errorf("%s does not answer through the link: %w", l.name, err)
+	}
+	return through - beside, nil
 }
 
 // silent measures that the link swallows a ping which the part behind it answers: nothing through the link in patience.
 func silent(ctx context.Context, l *Link, what string, patience time.Duration) (Evidence, error) {
-	direct, err := roundTrips(ctx, l.ping, l.upstream, patience)
+	direct, err := roundTrips(ctx, l.ping, l.Upstream(), 0, patience)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("%s does not answer beside the link either: %w", l.name, err)
 	}
 	began := time.Now()
-	err = pingOnce(ctx, l.ping, l.Addr(), patience)
+	err = pingOnce(ctx, l.ping, l.Addr(), 0, patience)
 	took := time.Since(began)
 	if err == nil {
 		return Evidence{Text: fmt.Sprintf("%s answered through the link in %s", l.name, took.Round(time.Millisecond))}, nil

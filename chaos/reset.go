@@ -14,6 +14,7 @@ type reset struct{}
 
 var resetKind = Kind{
 	Name:    "reset",
+	On:      OnLink,
 	What:    "every connection is reset: a peer that dies again and again",
 	Params:  map[string]string{},
 	Example: `{at: "11:56", for: 10s, on: redis-queue, inject: reset}`,
@@ -22,19 +23,19 @@ var resetKind = Kind{
 
 func (reset) String() string { return "reset" }
 
-func (reset) Inject(_ context.Context, l *Link) (func(context.Context) error, error) {
-	return l.addBoth("reset_peer", map[string]int64{"timeout": 0})
+func (reset) Inject(_ context.Context, t *Target) (func(context.Context) error, error) {
+	return t.Link.addBoth("reset_peer", map[string]int64{"timeout": 0})
 }
 
-func (reset) Felt(ctx context.Context, l *Link) (Evidence, error) {
-	err := pingOnce(ctx, l.ping, l.Addr(), time.Second)
+func (reset) Felt(ctx context.Context, t *Target) (Evidence, error) {
+	err := pingOnce(ctx, t.Link.ping, t.Link.Addr(), 0, time.Second)
 	switch {
 	case err == nil:
-		return Evidence{Text: l.name + " still answers through the link"}, nil
+		return Evidence{Text: t.Link.name + " still answers through the link"}, nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return Evidence{Text: l.name + " is silent, not reset"}, nil
+		return Evidence{Text: t.Link.name + " is silent, not reset"}, nil
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Evidence{Text: l.name + " refuses connections, it does not reset them"}, nil
+		return Evidence{Text: t.Link.name + " refuses connections, it does not reset them"}, nil
 	default:
 		return Evidence{Felt: true, Text: fmt.Sprintf("a new connection ended with %q", err)}, nil
 	}

@@ -4,20 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
 
-// healTimeout bounds each heal.
-const healTimeout = 10 * time.Second
+// healTimeout bounds each heal. A database that was killed takes seconds to come back.
+const healTimeout = time.Minute
 
 // An Entry is one fault on the timeline of a run.
 type Entry struct {
-	ID    string // "1 latency 200ms on mysql": names the fault in books and reports
-	Fault Fault
-	Link  *Link
-	At    time.Duration // since the run's play began
-	For   time.Duration // 0: until the end
+	ID     string // "1 latency 200ms on mysql": names the fault in books and reports
+	Kind   string // what was written after inject:
+	Fault  Fault
+	Target *Target
+	At     time.Duration // since the run's play began
+	For    time.Duration // 0: until the end
+}
+
+// Clash reports whether two entries must not overlap, and do: the same kind on the same target twice, where the first
+// heal would undo both; or two that kill, pause or restart the same process.
+func Clash(a, b Entry) bool {
+	if a.Target != b.Target || a.At >= b.end() || b.At >= a.end() {
+		return false
+	}
+	return a.Kind == b.Kind || SurfaceOf(a.Kind) == OnProcess && SurfaceOf(b.Kind) == OnProcess
+}
+
+// end is when the entry is over.
+func (e Entry) end() time.Duration {
+	if e.For == 0 {
+		return 1<<63 - 1
+	}
+	return e.At + e.For
 }
 
 // A Witness is told what happens on the timeline. Its methods are called from several goroutines.
@@ -41,10 +60,16 @@ func Play(ctx context.Context, entries []Entry, w Witness) error {
 }
 
 func playEntry(ctx context.Context, began time.Time, e Entry, w Witness) (err error) {
+	// A fault that panics must not take the others' heals with it.
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.Join(err, fmt.Errorf("%s panicked: %v\n%s", e.ID, r, debug.Stack()))
+		}
+	}()
 	if !waitUntil(ctx, began.Add(e.At)) {
 		return nil
 	}
-	heal, err := e.Fault.Inject(ctx, e.Link)
+	heal, err := e.Fault.Inject(ctx, e.Target)
 	if err != nil {
 		return fmt.Errorf("injecting %s: %w", e.ID, err)
 	}
@@ -59,7 +84,7 @@ func playEntry(ctx context.Context, began time.Time, e Entry, w Witness) (err er
 			err = errors.Join(err, fmt.Errorf("healing %s: %w", e.ID, healErr))
 		}
 	}()
-	evidence, feltErr := e.Fault.Felt(ctx, e.Link)
+	evidence, feltErr := e.Fault.Felt(ctx, e.Target)
 	if feltErr != nil {
 		evidence = Evidence{Text: feltErr.Error()}
 	}

@@ -31,6 +31,9 @@ type Known struct {
 	Measures []string
 	// Faults are what can be injected, each with the names of its parameters. Empty and not nil: nothing can.
 	Faults map[string][]string
+	// CheckFault, when not nil, returns why a fault of a known kind, with known parameters, cannot be: field is "on",
+	// "inject" or the parameter that is wrong.
+	CheckFault func(on, inject string, params map[string]string) (field string, err error)
 }
 
 // Load reads one scenario. file names it in messages; its base without .yaml must be the scenario's name. The error is
@@ -203,11 +206,18 @@ func (r *reader) checkFaultNames(s *Scenario, root *yaml.Node) {
 			}
 			continue
 		}
+		known := len(r.problems)
 		for _, param := range slices.Sorted(maps.Keys(f.Params)) {
 			if !slices.Contains(accepted, param) {
 				at := join(path, param)
 				r.report(r.place(at, root), at, f.Inject+" has no such parameter",
 					maybe(param, slices.Concat(names(faultFields(&Fault{})), accepted)))
+			}
+		}
+		if r.known.CheckFault != nil && f.On != "" && len(r.problems) == known {
+			if field, err := r.known.CheckFault(f.On, f.Inject, f.Params); err != nil {
+				at := join(path, field)
+				r.report(r.place(at, root), at, err.Error(), "")
 			}
 		}
 	}

@@ -2,62 +2,64 @@ package harness
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/lunchrush/lunchrush/chaos"
 	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/simulator"
 )
 
-// The links that a scenario's fault can be on. Each is the link from the service to that part, but for linkService, on
-// which buyers, channels and machines reach the service.
-const (
-	linkMySQL      = "mysql"
-	linkRedisCache = "redis-cache"
-	linkRedisQueue = "redis-queue"
-	linkWeChat     = "wechat"
-	linkAlipay     = "alipay"
-	linkIdentity   = "identity"
-	linkService    = "service"
-)
-
-// Links are the names that a fault's on: accepts.
-func Links() []string {
-	return []string{linkMySQL, linkRedisCache, linkRedisQueue, linkWeChat, linkAlipay, linkIdentity, linkService}
-}
-
-// faults are a scenario's faults with the links they break. Only links that are to be broken run through a proxy: the
-// others stay as they are, and cost nothing.
+// faults are a scenario's faults with the targets that they break. Only what is to be broken gets a proxy or a connection
+// of ours: everything else stays as it is, and costs nothing. Close must be called.
 type faults struct {
 	board   *chaos.Switchboard
 	entries []chaos.Entry
 	plans   []runlog.FaultPlan
-	named   map[string][]int // link name -> its entries
+	targets map[string]*chaos.Target
+	wants   map[string][]chaos.Surface // what the faults on a site need of it
+	closers []func() error
+	parts   []*part
 }
 
 // newFaults understands the scenario's faults; nothing is opened yet.
 func newFaults(sc *scenarios.Scenario) (*faults, error) {
-	f := &faults{board: chaos.NewSwitchboard(), named: make(map[string][]int)}
+	f := &faults{
+		board: chaos.NewSwitchboard(), targets: make(map[string]*chaos.Target), wants: make(map[string][]chaos.Surface),
+	}
 	for i, fault := range sc.Faults {
-		if !slices.Contains(Links(), fault.On) {
-			return nil, fmt.Errorf("faults[%d].on: no such link: %q; there are %s", i, fault.On, strings.Join(Links(), ", "))
+		if err := chaos.Check(Sites(), fault.On, fault.Inject, fault.Params); err != nil {
+			return nil, fmt.Errorf("faults[%d].%w", i, err)
 		}
 		made, err := chaos.New(fault.Inject, fault.Params)
 		if err != nil {
 			return nil, fmt.Errorf("faults[%d].%w", i, err)
 		}
+		target := f.targets[fault.On]
+		if target == nil {
+			target = &chaos.Target{Name: fault.On}
+			f.targets[fault.On] = target
+		}
+		f.wants[fault.On] = append(f.wants[fault.On], chaos.SurfaceOf(fault.Inject))
 		id := fmt.Sprintf("%d %s on %s", i+1, made, fault.On)
 		at := sc.At(fault.At)
-		f.named[fault.On] = append(f.named[fault.On], len(f.entries))
-		f.entries = append(f.entries, chaos.Entry{ID: id, Fault: made, At: at, For: fault.For})
+		entry := chaos.Entry{ID: id, Kind: fault.Inject, Fault: made, Target: target, At: at, For: fault.For}
+		for k, other := range f.entries {
+			if chaos.Clash(entry, other) {
+				return nil, fmt.Errorf("faults[%d]: %s and faults[%d], %s, act on %s at the same time: each would undo the other",
+					i, fault.Inject, k, other.Kind, fault.On)
+			}
+		}
+		f.entries = append(f.entries, entry)
 		f.plans = append(f.plans, runlog.FaultPlan{
 			ID: id, What: made.String(), On: fault.On, FromNS: int64(at), ForNS: int64(fault.For),
 		})
@@ -65,19 +67,30 @@ func newFaults(sc *scenarios.Scenario) (*faults, error) {
 	return f, nil
 }
 
-// open puts a proxy on a link if it is to be broken, and returns where to dial now.
-func (f *faults) open(name, addr string, ping chaos.Ping) (string, error) {
-	broken := f.named[name]
-	if len(broken) == 0 {
+// Close ends every link and connection.
+func (f *faults) Close() error {
+	var failed []error
+	for _, c := range slices.Backward(f.closers) {
+		failed = append(failed, c())
+	}
+	return errors.Join(append(failed, f.board.Close())...)
+}
+
+func (f *faults) wanted(site string, any ...chaos.Surface) bool {
+	return slices.ContainsFunc(f.wants[site], func(s chaos.Surface) bool { return slices.Contains(any, s) })
+}
+
+// open puts a proxy on a link if it is to be broken, or if the part behind it may come back elsewhere, and returns where
+// to dial now.
+func (f *faults) open(site, addr string, ping chaos.Ping) (string, error) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess) {
 		return addr, nil
 	}
-	link, err := f.board.Open(name, addr, ping)
+	link, err := f.board.Open(site, addr, ping)
 	if err != nil {
 		return "", err
 	}
-	for _, i := range broken {
-		f.entries[i].Link = link
-	}
+	f.targets[site].Link = link
 	return link.Addr(), nil
 }
 
@@ -87,21 +100,21 @@ func (f *faults) reroute(cfg *service.Config) error {
 	if err != nil {
 		return fmt.Errorf("reading the database's address: %w", err)
 	}
-	if dsn.Addr, err = f.open(linkMySQL, dsn.Addr, chaos.PingGreeting); err != nil {
+	if dsn.Addr, err = f.open(siteMySQL, dsn.Addr, chaos.PingGreeting); err != nil {
 		return err
 	}
 	cfg.MySQL.DSN = service.Secret(dsn.FormatDSN())
-	if cfg.Redis.Cache, err = f.open(linkRedisCache, cfg.Redis.Cache, chaos.PingRedis); err != nil {
+	if cfg.Redis.Cache, err = f.open(siteRedisCache, cfg.Redis.Cache, chaos.PingRedis); err != nil {
 		return err
 	}
-	if cfg.Redis.Queue, err = f.open(linkRedisQueue, cfg.Redis.Queue, chaos.PingRedis); err != nil {
+	if cfg.Redis.Queue, err = f.open(siteRedisQueue, cfg.Redis.Queue, chaos.PingRedis); err != nil {
 		return err
 	}
 	for _, upstream := range []struct {
-		link string
+		site string
 		url  *string
-	}{{linkWeChat, &cfg.WeChat.BaseURL}, {linkAlipay, &cfg.Alipay.BaseURL}, {linkIdentity, &cfg.Identity.URL}} {
-		if *upstream.url, err = f.openURL(upstream.link, *upstream.url); err != nil {
+	}{{siteWeChat, &cfg.WeChat.BaseURL}, {siteAlipay, &cfg.Alipay.BaseURL}, {siteIdentity, &cfg.Identity.URL}} {
+		if *upstream.url, err = f.openURL(upstream.site, *upstream.url); err != nil {
 			return err
 		}
 	}
@@ -109,18 +122,163 @@ func (f *faults) reroute(cfg *service.Config) error {
 }
 
 // openURL is open for a base URL.
-func (f *faults) openURL(name, base string) (string, error) {
-	if len(f.named[name]) == 0 {
+func (f *faults) openURL(site, base string) (string, error) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess) {
 		return base, nil
 	}
 	u, err := url.Parse(base)
 	if err != nil {
 		return "", err
 	}
-	if u.Host, err = f.open(name, u.Host, chaos.PingHTTP); err != nil {
+	if u.Host, err = f.open(site, u.Host, chaos.PingHTTP); err != nil {
 		return "", err
 	}
 	return u.String(), nil
+}
+
+// grip takes hold of the stack's parts that are to be broken.
+func (f *faults) grip(stack testbed.Stack) error {
+	for site, target := range f.targets {
+		name := stackPart(site)
+		if f.wanted(site, chaos.OnProcess) && name != "" {
+			p, err := groundPart(stack, site, target.Link)
+			if err != nil {
+				return err
+			}
+			target.Process = p
+			f.parts = append(f.parts, p)
+		}
+		if f.wanted(site, chaos.OnRedis) {
+			target.Redis = stack.CacheRedis
+			if site == siteRedisQueue {
+				target.Redis = stack.QueueRedis
+			}
+		}
+		if f.wanted(site, chaos.OnDatabase) {
+			db, err := openDatabase(stack)
+			if err != nil {
+				return err
+			}
+			target.Database = db
+			f.closers = append(f.closers, db.Admin.Close, db.User.Close)
+		}
+	}
+	return nil
+}
+
+// openDatabase opens the fault's own ways into the database, beside any link.
+func openDatabase(stack testbed.Stack) (*chaos.Database, error) {
+	lender, ok := stack.(testbed.Administrator)
+	if !ok {
+		return nil, fmt.Errorf("the %s testbed lends nobody its administrator", stack.Name())
+	}
+	admin, err := sql.Open("mysql", lender.AdminDSN())
+	if err != nil {
+		return nil, fmt.Errorf("the administrator's connection: %w", err)
+	}
+	user, err := sql.Open("mysql", stack.DSN())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the user's connection: %w", err), admin.Close())
+	}
+	for _, db := range []*sql.DB{admin, user} {
+		db.SetMaxIdleConns(1) // kept ones would count among those that the service may have
+		db.SetConnMaxIdleTime(time.Second)
+	}
+	return &chaos.Database{Admin: admin, User: user}, nil
+}
+
+// groundPart is a database or a Redis as faults see it.
+func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, error) {
+	name := stackPart(site)
+	again, ok := stack.(testbed.Restarter)
+	i := stack.Part(name)
+	if !ok || i == nil {
+		return nil, fmt.Errorf("the %s testbed cannot start %s again", stack.Name(), site)
+	}
+	ping := chaos.PingRedis
+	if site == siteMySQL {
+		ping = chaos.PingGreeting
+	}
+	return newPart(&part{
+		name: site, ping: ping,
+		addr: func(testbed.Instance) string { return link.Upstream() },
+		halt: func(ctx context.Context, _ testbed.Instance) error { return again.Halt(ctx, name) },
+		start: func(ctx context.Context) (testbed.Instance, error) {
+			i, addr, err := again.Restart(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			return i, link.Move(addr)
+		},
+	}, i), nil
+}
+
+// servicePart is the service as faults see it. When it may be started again, internal is moved with it: the harness reads
+// the service's own book there.
+func (f *faults) servicePart(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.Instance, internal *chaos.Link) *part {
+	p := newPart(&part{
+		name: siteService, ping: chaos.PingHTTP,
+		addr: func(i testbed.Instance) string { return host(i.Public()) },
+		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
+		start: func(ctx context.Context) (testbed.Instance, error) {
+			i, err := stack.StartService(ctx, spec)
+			if err != nil {
+				return nil, err
+			}
+			return i, errors.Join(f.targets[siteService].Link.Move(host(i.Public())), internal.Move(host(i.Internal())))
+		},
+	}, i)
+	f.parts = append(f.parts, p)
+	return p
+}
+
+// face puts the proxies in front of a started service and returns where to reach it now.
+func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.Instance) (p *part, t simulator.Target, err error) {
+	public, err := f.openURL(siteService, i.Public())
+	if err != nil {
+		return nil, t, err
+	}
+	t = simulator.Target{Public: public, Gate: public, Internal: i.Internal()}
+	if !f.wanted(siteService, chaos.OnProcess) {
+		return f.servicePart(stack, spec, i, nil), t, nil
+	}
+	internal, err := f.board.Open("service-internal", host(i.Internal()), chaos.PingHTTP)
+	if err != nil {
+		return nil, t, err
+	}
+	t.Internal = "http://" + internal.Addr()
+	p = f.servicePart(stack, spec, i, internal)
+	f.targets[siteService].Process = p
+	return p, t, nil
+}
+
+// host is the address in a base URL; what the testbed hands out is one.
+func host(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	return u.Host
+}
+
+// died returns the first part's death that no fault has ordered.
+func (f *faults) died(ctx context.Context) error {
+	deaths := make(chan error, len(f.parts))
+	for _, p := range f.parts {
+		go func() {
+			select {
+			case err := <-p.died:
+				deaths <- err
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case err := <-deaths:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // play injects and heals the faults of a plan whose zero is at from, a moment of the run, and books each step.

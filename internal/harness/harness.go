@@ -145,10 +145,10 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, broken.board.Close()) }()
+	defer func() { err = errors.Join(err, broken.Close()) }()
 	m.Faults = broken.plans
 
-	var instance testbed.Instance
+	var served *part
 	var world *simulator.World
 	var faultErr error // set by Begun, which has returned when Play does
 	world, err = simulator.New(simulator.Config{
@@ -160,11 +160,10 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 			faultErr = broken.play(ctx, world, from, log)
 		},
 		ServiceUsage: func(ctx context.Context) (cpu time.Duration, rss int64, err error) {
-			if instance == nil {
+			if served == nil {
 				return 0, 0, errors.New("the service has not started")
 			}
-			u, err := instance.Usage(ctx)
-			return u.CPU, u.RSS, err
+			return served.usage(ctx)
 		},
 	})
 	if err != nil {
@@ -188,37 +187,38 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	if err != nil {
 		return err
 	}
-	instance, err = s.stack.StartService(ctx, testbed.ServiceSpec{
+	spec := testbed.ServiceSpec{
 		Name:      "service",
 		Roles:     []string{"front", "gate", "shop", "notifier", "jobs"},
 		Config:    text,
 		CPUs:      o.Scenario.Topology.CPUs,
 		MemoryMiB: o.Scenario.Topology.MemoryMiB,
-	})
+	}
+	instance, err := s.stack.StartService(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("starting the service: %w", err)
+	}
+	if err := waitReady(ctx, instance); err != nil {
+		return errors.Join(err, instance.Kill())
+	}
+	if err := broken.grip(s.stack); err != nil {
+		return errors.Join(err, instance.Kill())
+	}
+	var target simulator.Target
+	if served, target, err = broken.face(s.stack, spec, instance); err != nil {
+		return errors.Join(err, instance.Kill())
 	}
 	defer func() {
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		err = errors.Join(err, instance.Stop(stopCtx))
+		err = errors.Join(err, served.Stop(stopCtx))
 	}()
 
-	// A service that dies ends the run: there is nothing left to measure.
+	// A part that dies unasked ends the run: there is nothing left to measure.
 	playCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go func() {
-		select {
-		case <-instance.Exited():
-			stop(fmt.Errorf("the service died: %w", instance.Err()))
-		case <-playCtx.Done():
-		}
-	}()
-	public, err := broken.openURL(linkService, instance.Public())
-	if err != nil {
-		return err
-	}
-	_, err = world.Play(playCtx, simulator.Target{Public: public, Gate: public, Internal: instance.Internal()})
+	go func() { stop(broken.died(playCtx)) }()
+	_, err = world.Play(playCtx, target)
 	err = errors.Join(err, faultErr)
 	if err != nil && ctx.Err() == nil && playCtx.Err() != nil {
 		return context.Cause(playCtx)

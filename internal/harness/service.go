@@ -22,7 +22,7 @@ func Choose(ctx context.Context, want string, needs []string) (testbed.Choice, e
 
 // Known is what a scenario file may name: the service's switches and the measures of a report.
 func Known() scenarios.Known {
-	known := scenarios.Known{Switches: make(map[string]func(string) error), Faults: make(map[string][]string)}
+	known := scenarios.Known{Switches: make(map[string]func(string) error), Faults: make(map[string][]string), CheckFault: checkFault}
 	for _, s := range service.Switches() {
 		known.Switches[s.Key] = func(value string) error {
 			cfg := service.Default()

@@ -93,6 +93,22 @@ func (d database) close() error {
 	return d.db.Close()
 }
 
+// move follows the engine to another address.
+func (d *database) move(addr string) error {
+	if d.admin.Net != "tcp" {
+		return nil // a socket stays where it is
+	}
+	d.admin.Addr = addr
+	connector, err := mysql.NewConnector(d.admin)
+	if err != nil {
+		return err
+	}
+	old := d.db
+	d.db = sql.OpenDB(connector)
+	d.db.SetMaxOpenConns(1)
+	return old.Close()
+}
+
 // version is what the engine calls itself: "MariaDB 10.11.19", "MySQL 8.0.40".
 func (d database) version(ctx context.Context) (string, error) {
 	var v string

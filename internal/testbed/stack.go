@@ -79,11 +79,19 @@ func (s *stack) makeFolder() error {
 	return s.ledger.add(entry{Folder: folder})
 }
 
-func (s *stack) Name() string       { return s.name }
-func (s *stack) Engine() string     { return s.engine }
-func (s *stack) DSN() string        { return s.dsn }
-func (s *stack) CacheRedis() string { return s.cache }
-func (s *stack) QueueRedis() string { return s.queue }
+func (s *stack) Name() string   { return s.name }
+func (s *stack) Engine() string { return s.engine }
+
+// The addresses change when a part is started again elsewhere.
+func (s *stack) DSN() string        { return s.read(&s.dsn) }
+func (s *stack) CacheRedis() string { return s.read(&s.cache) }
+func (s *stack) QueueRedis() string { return s.read(&s.queue) }
+
+func (s *stack) read(address *string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *address
+}
 
 func (s *stack) Part(name Part) Instance {
 	s.mu.Lock()
@@ -232,7 +240,7 @@ func requireLoopback(addr string) error {
 
 func (s *stack) Reset(ctx context.Context) error {
 	err := s.admin.empty(ctx)
-	for _, addr := range []string{s.cache, s.queue} {
+	for _, addr := range []string{s.CacheRedis(), s.QueueRedis()} {
 		err = errors.Join(err, withRedis(addr, func(c *redis.Client) error {
 			if e := c.FlushAll(ctx).Err(); e != nil {
 				return fmt.Errorf("redis %s: %w", addr, e)
