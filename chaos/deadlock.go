@@ -121,7 +121,7 @@ func weigh() string {
 
 // Felt takes the two tables in the service's order, as lightly as the service, until it is rolled back.
 func (f deadlock) Felt(ctx context.Context, t *Target) (Evidence, error) {
-	const patience = 5 * time.Second
+	patience := 3*(f.every+deadlockHold) + time.Second
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := session(ctx, t.Database.Admin, "SET SESSION innodb_lock_wait_timeout = 1")

@@ -102,7 +102,12 @@ func feltOnlyWhileInjected(t *testing.T, target *Target, inject string, given ma
 		}
 		felt := func(want bool, when string) {
 			t.Helper()
+			patient, cancel := context.WithTimeout(t.Context(), 5*time.Second) // an engine needs a moment to notice a hang-up
+			defer cancel()
 			evidence, err := fault.Felt(t.Context(), target)
+			for (err != nil || evidence.Felt != want) && !want && waitUntil(patient, time.Now().Add(20*time.Millisecond)) {
+				evidence, err = fault.Felt(t.Context(), target)
+			}
 			if err != nil {
 				t.Fatalf("%s: %v", when, err)
 			}

@@ -28,10 +28,18 @@ func PingGreeting(ctx context.Context, addr string, weight int) error {
 		return err
 	}
 	defer conn.Close()
-	if _, err := conn.Read(make([]byte, 512)); err != nil || weight == 0 {
+	greeting := make([]byte, 4) // a header: length of three bytes, number of the packet
+	if n, err := conn.Read(greeting); err != nil || weight == 0 {
+		return err
+	} else if _, err := io.ReadFull(conn, greeting[n:]); err != nil {
 		return err
 	}
-	packet := make([]byte, 4+weight) // a header: length of three bytes, number of the packet
+	if length := int64(greeting[0]) | int64(greeting[1])<<8 | int64(greeting[2])<<16; length > 1024 {
+		return errors.New("the greeting is not MySQL's")
+	} else if _, err := io.CopyN(io.Discard, conn, length); err != nil {
+		return err
+	}
+	packet := make([]byte, 4+weight)
 	packet[0], packet[1], packet[2], packet[3] = byte(weight), byte(weight>>8), byte(weight>>16), 1
 	if _, err := conn.Write(packet); err != nil {
 		return err
