@@ -98,7 +98,7 @@ func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.D
 			return c, found, err
 		}
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(untilTick(n.Now(), wait))
 	defer timer.Stop()
 	for {
 		if c, found, err = n.next(ctx, machineID); err != nil || found {
@@ -114,6 +114,18 @@ func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.D
 			return Command{}, false, nil
 		}
 	}
+}
+
+// pollTick is the grid on which polls end that found nothing. Ten thousand machines that wait 25 s end 400 polls a second:
+// each by itself wakes this process and its client's for one answer, twenty times a second they cost half of that.
+const pollTick = 50 * time.Millisecond
+
+// untilTick is wait, up to a pollTick shorter, so that it ends on the grid. A wait that is short keeps its length.
+func untilTick(now time.Time, wait time.Duration) time.Duration {
+	if wait < 20*pollTick {
+		return wait
+	}
+	return now.Add(wait).Truncate(pollTick).Sub(now)
 }
 
 // enter registers a poll. lost tells that the machine may not have got what it was given.

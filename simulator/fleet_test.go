@@ -215,6 +215,22 @@ func TestHeartbeatsAreSpread(t *testing.T) {
 	})
 }
 
+func TestManyHeartbeatsFallDueTogether(t *testing.T) {
+	const n, every = 10_000, 30 * time.Second
+	b := beats{fleet: &fleet{machines: make([]*machine, n)}, every: every, from: 7 * time.Millisecond}
+	moments := map[time.Duration]bool{}
+	for beat := range 2 * n {
+		due, even := b.due(beat), b.from+time.Duration(beat)*every/n
+		if due > even || due <= even-beatGrid {
+			t.Fatalf("beat %d at %v, wanted at most %v before %v", beat, due, beatGrid, even)
+		}
+		moments[due] = true
+	}
+	if want := int(2 * every / beatGrid); len(moments) != want {
+		t.Errorf("%d moments, want %d", len(moments), want)
+	}
+}
+
 func TestFailedHeartbeatsAreBooked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := newTown(t, fleetScenario(30*time.Second))

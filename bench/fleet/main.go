@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.SetOutput(stderr)
 	f.IntVar(&o.machines, "machines", 10_000, "machines in the street")
 	f.DurationVar(&o.warm, "warm", 30*time.Second, "how long all machines have been waiting before it counts: a round of polls and beats")
-	f.DurationVar(&o.watch, "for", time.Minute, "how long it counts")
+	f.DurationVar(&o.watch, "for", 50*time.Second, "how long it counts: two polls of each machine")
 	f.StringVar(&o.profile, "profile", "", "write profiles of both processes to files whose names begin with this `prefix`")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -77,6 +77,10 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := t.pause(ctx, o.warm); err != nil {
 		return err
 	}
+	polls, beats, err := t.answered(ctx)
+	if err != nil {
+		return err
+	}
 	before, err := t.look(ctx)
 	if err != nil {
 		return err
@@ -88,9 +92,16 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	morePolls, moreBeats, err := t.answered(ctx)
+	if err != nil {
+		return err
+	}
 	if waiting, err := t.waiting(ctx); err != nil || waiting < o.machines*95/100 {
 		return errors.Join(err, fmt.Errorf("%d of %d machines wait in the end: they were not idle", waiting, o.machines))
 	}
+	seconds := o.watch.Seconds()
+	fmt.Fprintf(out, "%d machines: %.0f polls and %.0f heartbeats a second, %s after %s of the same\n",
+		o.machines, (morePolls-polls)/seconds, (moreBeats-beats)/seconds, o.watch, o.warm)
 	table{o, before, after}.print(out)
 	return nil
 }
@@ -102,7 +113,6 @@ type table struct {
 }
 
 func (t table) print(out io.Writer) {
-	fmt.Fprintf(out, "\n%d machines that poll and beat, %s after %s of the same\n", t.machines, t.watch, t.warm)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tresident\tof one core\t")
 	var mib int64

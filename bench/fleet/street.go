@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/lunchrush/lunchrush/internal/harness"
 	"github.com/lunchrush/lunchrush/internal/runlog"
 	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/simulator"
@@ -43,7 +42,7 @@ func street(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) 
 	if err := readLine(in, &o); err != nil {
 		return err
 	}
-	sc, err := scenarios.Load("quiet-noon.yaml", fmt.Appendf(nil, quietNoon, o.Machines), harness.Known())
+	sc, err := scenarios.Load("quiet-noon.yaml", fmt.Appendf(nil, quietNoon, o.Machines), scenarios.Known{Measures: []string{"loss.total"}})
 	if err != nil {
 		return err
 	}

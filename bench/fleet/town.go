@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -210,17 +211,31 @@ func (t *town) allWait(ctx context.Context, machines int) error {
 
 // waiting is how many polls wait at the service.
 func (t *town) waiting(ctx context.Context) (int, error) {
+	n, err := t.metric(ctx, "lunchrush_polls_waiting")
+	return int(n), err
+}
+
+// answered is how many polls and heartbeats the service has answered as it should.
+func (t *town) answered(ctx context.Context) (polls, beats float64, err error) {
+	polls, err = t.metric(ctx, `lunchrush_http_request_seconds_count{route="GET /v1/machines/{id}/commands",status="204"}`)
+	if err == nil {
+		beats, err = t.metric(ctx, `lunchrush_http_request_seconds_count{route="POST /v1/machines/{id}/heartbeats",status="200"}`)
+	}
+	return polls, beats, err
+}
+
+// metric reads one of the service's metrics, by its name with its labels.
+func (t *town) metric(ctx context.Context, name string) (float64, error) {
 	text, err := t.get(ctx, "/metrics")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(text) {
-		var n float64
-		if _, err := fmt.Sscanf(line, "lunchrush_polls_waiting %g", &n); err == nil {
-			return int(n), nil
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
 		}
 	}
-	return 0, errors.New("the service has no metric lunchrush_polls_waiting")
+	return 0, fmt.Errorf("the service has no metric %s", name)
 }
 
 func (t *town) get(ctx context.Context, path string) (string, error) {

@@ -56,10 +56,11 @@ func (s *Store) LostCommand(ctx context.Context, machineID string, before time.T
 	return c, notFound(err)
 }
 
-// ResendCommand stamps a SENT command anew, so that the wait for its result starts again.
+// ResendCommand stamps a SENT command anew, so that the wait for its result starts again. The stamp always differs from
+// the one before: within the same millisecond the UPDATE would change nothing, and look as if another had won.
 func (s *Store) ResendCommand(ctx context.Context, c service.Command, now time.Time) (bool, error) {
 	return s.moved(ctx, `UPDATE commands SET sent_ms = ? WHERE command_id = ? AND state = ? AND sent_ms = ?`,
-		now.UnixMilli(), c.ID, service.Sent, c.SentMS)
+		max(now.UnixMilli(), c.SentMS+1), c.ID, service.Sent, c.SentMS)
 }
 
 // UnfetchedCommands claims QUEUED commands for another push.

@@ -240,6 +240,27 @@ func TestACommandGivenAgainIsNotCancelledByAnOldLook(t *testing.T) {
 	}
 }
 
+// A quick machine contradicts within the millisecond in which its command was sent: it gets it all the same.
+func TestACommandIsGivenAgainWithinItsMillisecond(t *testing.T) {
+	store, _ := open(t)
+	ctx, now := t.Context(), time.Now()
+	o := newOrder(now)
+	c := commandFor(o, now)
+	must(t, store.CreateOrder(ctx, o))
+	_, err := store.Settle(ctx, paymentFor(o), c, now, 0)
+	must(t, err)
+	_, err = store.SendCommand(ctx, c.ID, now)
+	must(t, err)
+	lost, err := store.LostCommand(ctx, "m", now)
+	must(t, err)
+	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || !moved {
+		t.Error("not given again:", moved, err)
+	}
+	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || moved {
+		t.Error("given again by two looks:", moved, err)
+	}
+}
+
 // The machine was silent, its order is being refunded, and then it tells.
 func TestGoodsThatFallAfterTheRefundWasDecided(t *testing.T) {
 	tests := []struct {
