@@ -5,7 +5,7 @@
 // [Bad] differs from a good one in exactly the one thing that its kind names.
 //
 // An RSA-2048 signature costs over a millisecond of CPU, so none is made on the send path: a [Presigner] makes them
-// ahead, on all cores.
+// ahead, on all cores but one.
 //
 // The package sends nothing and keeps no book.
 package paysign

@@ -32,11 +32,15 @@ var (
 
 // A Presigner signs notifications ahead on a fixed number of goroutines, whichever is due soonest first. Its queue is
 // bounded and Submit never waits, so it may be called from the send path.
+//
+// It leaves a core to the sends. The runtime looks for what is due only when a core has nothing to run, and a goroutine
+// that signs lets go after 10 ms: with both of two cores signing, sends left 16 ms late in the median, with one 0.06 ms.
 type Presigner struct {
-	limit int
-	ctx   context.Context
-	stop  context.CancelFunc
-	wg    sync.WaitGroup
+	limit   int
+	breathe bool // no core is free of signing
+	ctx     context.Context
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
 
 	mu     sync.Mutex // guards queue and closed
 	some   *sync.Cond // there is a job, or closed
@@ -44,17 +48,18 @@ type Presigner struct {
 	closed bool
 }
 
-// NewPresigner starts workers goroutines (0: one per core) over a queue of at most limit jobs (0: 65,536). It stops when
-// ctx is canceled or at Close.
+// NewPresigner starts workers goroutines (0: one for each core but one, at least one) over a queue of at most limit jobs
+// (0: 65,536). It stops when ctx is canceled or at Close.
 func NewPresigner(ctx context.Context, workers, limit int) *Presigner {
+	cores := runtime.GOMAXPROCS(0)
 	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = max(1, cores-1)
 	}
 	if limit <= 0 {
 		limit = 1 << 16
 	}
 	ctx, stop := context.WithCancel(ctx)
-	p := &Presigner{limit: limit, ctx: ctx, stop: stop}
+	p := &Presigner{limit: limit, breathe: workers >= cores, ctx: ctx, stop: stop}
 	p.some = sync.NewCond(&p.mu)
 	p.wg.Add(workers)
 	for range workers {
@@ -120,7 +125,11 @@ func (p *Presigner) work() {
 		}
 		j := heap.Pop(&p.queue).(Job)
 		p.mu.Unlock()
+		begun := time.Now()
 		j.Done(j.Make(j.Due))
+		if p.breathe {
+			time.Sleep(time.Since(begun)) // half of the time is for the sends; Gosched would bring this goroutine back first
+		}
 	}
 }
 
