@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"text/tabwriter"
@@ -71,6 +72,15 @@ func micro(d time.Duration) string {
 	return fmt.Sprintf("%.1fµs", float64(d)/float64(time.Microsecond))
 }
 
+// machine names the machine, and warns where it is seen to be busy with something else.
 func machine() string {
-	return fmt.Sprintf("%s %s/%s, %d cores", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	text := fmt.Sprintf("%s %s/%s, %d cores", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	var load float64
+	if f, err := os.Open("/proc/loadavg"); err == nil { // Linux only
+		defer f.Close()
+		if _, err := fmt.Fscan(f, &load); err == nil && load > float64(runtime.NumCPU())/2 {
+			text += fmt.Sprintf("; load average %.1f before it began: the figures are of a busy machine", load)
+		}
+	}
+	return text
 }

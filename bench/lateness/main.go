@@ -50,9 +50,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	load := loadAverage()
 	folder, err := play(ctx, dir, *testbed)
 	if err != nil {
 		return err
+	}
+	if load > float64(runtime.NumCPU())/2 {
+		fmt.Fprintf(stdout, "load average %.1f before it began: the figures are of a busy machine\n", load)
 	}
 	return tell(folder, stdout)
 }
@@ -127,6 +131,19 @@ func tell(folder string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "the run's own verdict: %s\n", a.Verdict.Outcome)
 	return nil
+}
+
+// loadAverage is that of the last minute, 0 where it is not known.
+func loadAverage() (load float64) {
+	f, err := os.Open("/proc/loadavg") // Linux only
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	if _, err := fmt.Fscan(f, &load); err != nil {
+		return 0
+	}
+	return load
 }
 
 // ms writes nanoseconds in milliseconds; a quantile of too few sends is none.

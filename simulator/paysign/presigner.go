@@ -37,7 +37,7 @@ var (
 // that signs lets go after 10 ms: with both of two cores signing, sends left 16 ms late in the median, with one 0.06 ms.
 type Presigner struct {
 	limit   int
-	breathe bool // no core is free of signing
+	breathe bool // every core signs: half of the time is left to the sends
 	ctx     context.Context
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
