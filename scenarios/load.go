@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,7 +38,7 @@ type Known struct {
 // Load reads one scenario. file names it in messages; its base without .yaml must be the scenario's name. The error is
 // [Problems]: every mistake at once, each with its place.
 func Load(file string, src []byte, known Known) (*Scenario, error) {
-	r := &reader{file: file, known: known, places: map[string]*yaml.Node{}}
+	r := &reader{file: file, known: known, places: map[string]*yaml.Node{}, wants: strings.Join(required(), ", ")}
 	root := r.parse(src)
 	if len(r.problems) > 0 {
 		return nil, r.problems
@@ -50,7 +49,9 @@ func Load(file string, src []byte, known Known) (*Scenario, error) {
 	if want := strings.TrimSuffix(filepath.Base(file), ".yaml"); s.Name != "" && s.Name != want {
 		r.report(r.place("name", root), "name", fmt.Sprintf("%s is not the file's name", s.Name), "did you mean "+cut(want)+"?")
 	}
-	r.checkFaultNames(&s, root)
+	for i := range s.Faults {
+		r.checkFault(&s.Faults[i], fmt.Sprintf("faults[%d]", i), root)
+	}
 	if len(r.problems) == 0 {
 		// Contradictions are looked for only between fields that were all understood; otherwise a slip in one field
 		// would be told again as a strange figure in another.
@@ -154,7 +155,7 @@ func (r *reader) parse(src []byte) *yaml.Node {
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		r.report(at(1, 1), "", "is empty", "wants "+strings.Join(required(), ", "))
+		r.report(at(1, 1), "", "is empty", "wants "+r.wants)
 		return nil
 	case err != nil:
 		r.syntax(err)
@@ -172,9 +173,9 @@ func (r *reader) parse(src []byte) *yaml.Node {
 	root := doc.Content[0]
 	switch {
 	case root.Kind == yaml.ScalarNode && root.Tag == "!!null":
-		r.report(at(1, 1), "", "is empty", "wants "+strings.Join(required(), ", "))
+		r.report(at(1, 1), "", "is empty", "wants "+r.wants)
 	case !r.refused(root, "", "a mapping") && root.Kind != yaml.MappingNode:
-		r.report(root, "", "is "+kindOf(root), "wants a mapping of "+strings.Join(required(), ", "))
+		r.report(root, "", "is "+kindOf(root), "wants a mapping of "+r.wants)
 	}
 	return root
 }
@@ -190,37 +191,6 @@ func (r *reader) syntax(err error) {
 		}
 	}
 	r.report(at(line, 1), "", "is not YAML", text)
-}
-
-func (r *reader) checkFaultNames(s *Scenario, root *yaml.Node) {
-	if r.known.Faults == nil {
-		return
-	}
-	for i, f := range s.Faults {
-		path := fmt.Sprintf("faults[%d]", i)
-		accepted, ok := r.known.Faults[f.Inject]
-		if !ok {
-			if f.Inject != "" {
-				what := "nothing can inject " + quote(f.Inject)
-				r.report(r.place(path+".inject", root), path+".inject", what, maybe(f.Inject, slices.Collect(maps.Keys(r.known.Faults))))
-			}
-			continue
-		}
-		known := len(r.problems)
-		for _, param := range slices.Sorted(maps.Keys(f.Params)) {
-			if !slices.Contains(accepted, param) {
-				at := join(path, param)
-				r.report(r.place(at, root), at, f.Inject+" has no such parameter",
-					maybe(param, slices.Concat(names(faultFields(&Fault{})), accepted)))
-			}
-		}
-		if r.known.CheckFault != nil && f.On != "" && len(r.problems) == known {
-			if field, err := r.known.CheckFault(f.On, f.Inject, f.Params); err != nil {
-				at := join(path, field)
-				r.report(r.place(at, root), at, err.Error(), "")
-			}
-		}
-	}
 }
 
 func required() []string {

@@ -20,6 +20,7 @@ type reader struct {
 	known    Known
 	problems Problems
 	places   map[string]*yaml.Node // field path -> where its value stands
+	wants    string                // the fields that a file must have
 }
 
 func (r *reader) report(n *yaml.Node, path, what, hint string) {

@@ -35,6 +35,7 @@ func (p *place) check() error {
 func newRun(t *terminal) *cobra.Command {
 	var o overrides
 	var p place
+	var more faultFlags
 	var side string
 	c := &cobra.Command{
 		Use:   "run NAME",
@@ -47,7 +48,8 @@ ships.`,
 		Example: `  lunchrush run peak-lunch
   lunchrush run peak-lunch --speed 1 --testbed containers     # in real time: 2 h 30 min
   lunchrush run callback-serial --profile as-was              # see it collapse
-  lunchrush run my-peak.yaml --machines 1200 --seed 7`,
+  lunchrush run my-peak.yaml --machines 1200 --seed 7
+  lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'`,
 		Args:              exactly(1, "the name of a scenario or a file"),
 		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -59,6 +61,9 @@ ships.`,
 			}
 			s, err := o.load(args[0])
 			if err != nil {
+				return err
+			}
+			if err := more.apply(s); err != nil {
 				return err
 			}
 			if side == harness.AsWas && len(s.AsWas) == 0 {
@@ -77,6 +82,7 @@ ships.`,
 	}
 	o.flags(c)
 	p.flags(c)
+	more.flags(c)
 	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
 	complete(c, "profile", harness.Hardened, harness.AsWas)
 	return c

@@ -42,7 +42,11 @@ func stackPart(site string) testbed.Part {
 
 // checkFault is [scenarios.Known]'s CheckFault.
 func checkFault(on, inject string, params map[string]string) (field string, err error) {
-	err = chaos.Check(Sites(), on, inject, params)
+	return FieldOf(chaos.Check(Sites(), on, inject, params))
+}
+
+// FieldOf takes apart what is wrong with a fault, nil included, the way that [scenarios.Known]'s CheckFault wants it.
+func FieldOf(err error) (field string, what error) {
 	var m *chaos.Mistake
 	if errors.As(err, &m) {
 		return m.Field, errors.New(m.What)
