@@ -52,7 +52,7 @@ func rawServer(t *testing.T, answer string, last func(request int) bool) (addres
 
 func notLast(int) bool { return false }
 
-func post(t *testing.T, w *wire, ctx context.Context, address string) (status int, body string, err error) {
+func post(ctx context.Context, t *testing.T, w *wire, address string) (status int, body string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/x?y=z", strings.NewReader("hello"))
 	if err != nil {
@@ -119,7 +119,7 @@ func TestWireReadsAnswers(t *testing.T) {
 			w := newWire(1)
 			defer w.CloseIdleConnections()
 			for range 3 {
-				status, body, err := post(t, w, t.Context(), address)
+				status, body, err := post(t.Context(), t, w, address)
 				if status != tt.status || body != tt.body || (err != nil) != (tt.status == 0) {
 					t.Fatalf("got %d, %d bytes, %v", status, len(body), err)
 				}
@@ -150,7 +150,7 @@ func TestWireDoesNotUseAConnectionThatWasClosed(t *testing.T) {
 				}
 			}
 		}
-		if status, _, err := post(t, w, t.Context(), address); status != 204 {
+		if status, _, err := post(t.Context(), t, w, address); status != 204 {
 			t.Fatalf("request %d: %d, %v", i, status, err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestWireEndsWithItsContext(t *testing.T) {
 
 	timed, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, _, err := post(t, w, timed, address); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := post(timed, t, w, address); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("timed out with %v", err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -186,10 +186,10 @@ func TestWireEndsWithItsContext(t *testing.T) {
 		}
 		cancel()
 	}()
-	if _, _, err := post(t, w, cancelled, address); !errors.Is(err, context.Canceled) {
+	if _, _, err := post(cancelled, t, w, address); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled with %v", err)
 	}
-	if _, _, err := post(t, w, cancelled, address); !errors.Is(err, context.Canceled) {
+	if _, _, err := post(cancelled, t, w, address); !errors.Is(err, context.Canceled) {
 		t.Errorf("begun after the end: %v", err)
 	}
 	if n := len(w.idle[address]); n > 0 {
@@ -209,7 +209,7 @@ func TestWireKeepsNoMoreThanAsked(t *testing.T) {
 	done := make(chan error)
 	for range 8 {
 		go func() {
-			_, _, err := post(t, w, context.Background(), address)
+			_, _, err := post(context.Background(), t, w, address)
 			done <- err
 		}()
 	}
@@ -233,7 +233,7 @@ func TestWireKeepsNoMoreThanAsked(t *testing.T) {
 
 func TestWireDialsLoopbackOnly(t *testing.T) {
 	for _, address := range []string{"192.0.2.1:80", "example.com:80", "localhost:80", "0.0.0.0:80"} {
-		if _, _, err := post(t, newWire(1), t.Context(), address); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
+		if _, _, err := post(t.Context(), t, newWire(1), address); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

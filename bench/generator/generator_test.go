@@ -9,8 +9,13 @@ import (
 
 func TestFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{
-		{"-rates", "fast"}, {"-rates", "0"}, {"-rates", "2000,"}, {"-rates", "100001"},
-		{"-rounds", "0"}, {"-for", "10ms"}, {"-nonsense"},
+		{"-rates", "fast"},
+		{"-rates", "0"},
+		{"-rates", "2000,"},
+		{"-rates", "100001"},
+		{"-rounds", "0"},
+		{"-for", "10ms"},
+		{"-nonsense"},
 	} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out, &out); err == nil {

@@ -34,13 +34,13 @@ func sink(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	go func() {
-		io.Copy(io.Discard, stdin)
-		s.Close()
+		_, _ = io.Copy(io.Discard, stdin) // its end is the news, however it comes
+		_ = s.Close()
 	}()
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		s.Close()
+		_ = s.Close()
 		err = <-served
 	}
 	if !errors.Is(err, http.ErrServerClosed) {
@@ -85,7 +85,7 @@ func startSink(ctx context.Context) (*sinkProcess, error) {
 
 // stop ends the sink and returns how much it received.
 func (p *sinkProcess) stop() (received int, err error) {
-	p.stdin.Close()
+	_ = p.stdin.Close()
 	_, err = fmt.Fscanln(p.stdout, &received)
 	return received, errors.Join(err, p.cmd.Wait())
 }

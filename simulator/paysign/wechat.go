@@ -88,8 +88,10 @@ func (w *WeChat) SignRefund(r Refund, notifyID string, created, now time.Time) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding a refund: %w", err)
 	}
-	n := wechatNotification{ID: notifyID, CreateTime: created.In(beijing).Format(time.RFC3339), ResourceType: "encrypt-resource",
-		EventType: "REFUND.SUCCESS", Summary: "退款成功", Resource: w.encrypt("refund", notifyID, plain)}
+	n := wechatNotification{
+		ID: notifyID, CreateTime: created.In(beijing).Format(time.RFC3339), ResourceType: "encrypt-resource",
+		EventType: "REFUND.SUCCESS", Summary: "退款成功", Resource: w.encrypt("refund", notifyID, plain),
+	}
 	body, err := json.Marshal(n)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding a refund notification: %w", err)
