@@ -40,8 +40,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{}
 	f := flag.NewFlagSet("orders", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.orders, "orders", 1000, "orders of each side in a round")
-	f.IntVar(&o.rounds, "rounds", 5, "rounds; the median ratio counts")
+	f.IntVar(&o.orders, "orders", 600, "orders of each side in a round")
+	f.IntVar(&o.rounds, "rounds", 7, "rounds; the median ratio counts")
 	f.IntVar(&o.buyers, "buyers", 64, "buyers, each at a machine of its own, one order after the other")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the service to this `file`")
 	if err := f.Parse(args); err != nil {
@@ -85,20 +85,23 @@ func compare(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(out, "%s %s/%s, %d cores; %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), town.stack.Engine())
-	t := table{options: o, connections: raw.connections}
+	t := table{options: o, connections: raw.connections, cpu: [2]usage{{}, {}}}
 	for n := range o.rounds {
 		r := round{orders: o.orders, label: fmt.Sprintf("r%d", n+1)}
 		sides := []func() error{
-			func() (err error) {
-				before := town.usage(ctx)
+			func() error {
+				before, signing := town.usage(ctx), street.signing
 				took, err := street.trade(ctx, r)
 				t.service = append(t.service, pace{r.orders, took})
-				t.cpu = append(t.cpu, town.usage(ctx).since(before))
+				t.cpu[0].add(town.usage(ctx).since(before))
+				t.cpu[0][partSelf] -= street.signing - signing
 				return err
 			},
 			func() error {
+				before := town.usage(ctx)
 				took, err := town.alone(ctx, raw, r)
 				t.raw = append(t.raw, pace{r.orders, took})
+				t.cpu[1].add(town.usage(ctx).since(before))
 				return err
 			},
 		}

@@ -173,27 +173,3 @@ func (t *town) serve(ctx context.Context, name string, c *service.Config, roles 
 
 func (t *town) public() string   { return strings.TrimPrefix(t.running.Public(), "http://") }
 func (t *town) internal() string { return strings.TrimPrefix(t.running.Internal(), "http://") }
-
-// A usage is the CPU time of everyone who takes part.
-type usage map[string]time.Duration
-
-func (t *town) usage(ctx context.Context) usage {
-	u := usage{}
-	for name, part := range map[string]testbed.Instance{
-		"service": t.running, "MariaDB": t.stack.Part(testbed.PartMySQL),
-		"Redis cache": t.stack.Part(testbed.PartCache), "Redis queue": t.stack.Part(testbed.PartQueue),
-	} {
-		if used, err := part.Usage(ctx); err == nil {
-			u[name] = used.CPU
-		}
-	}
-	return u
-}
-
-func (u usage) since(before usage) usage {
-	spent := usage{}
-	for name, cpu := range u {
-		spent[name] = cpu - before[name]
-	}
-	return spent
-}
