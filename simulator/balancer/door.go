@@ -227,6 +227,10 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		defer l.give()
 	}
+	if r.ContentLength < 0 || r.ContentLength > heldBodyMaxBytes {
+		// A body that is long in coming must not keep an answer that is there already.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	d.forward(w, r)
 }
 
