@@ -41,7 +41,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	res, wrong := a.result()
 	latency, late, warnings := latencies(f, a.took)
 
-	x := &Analysis{Run: f.Manifest, Latency: latency, Timeline: samples, Demand: []DemandPoint{}, Warnings: []string{}}
+	x := &Analysis{Run: f.Manifest, Latency: latency, Timeline: samples, Demand: []DemandPoint{}, Faults: a.faults.of(&f.Manifest), Warnings: []string{}}
 	if x.Timeline == nil {
 		x.Timeline = []runlog.Sample{}
 	}

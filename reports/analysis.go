@@ -19,6 +19,7 @@ type Analysis struct {
 	Latency     []Latency       `json:"latency"`
 	Measures    []Measure       `json:"measures"`
 	Timeline    []runlog.Sample `json:"timeline"`
+	Faults      []Fault         `json:"faults"`
 	Demand      []DemandPoint   `json:"demand"` // planned offered load over the run
 	Warnings    []string        `json:"warnings"`
 }

@@ -38,8 +38,7 @@ type audit struct {
 
 	queue     QueueFacts
 	tally     tally
-	felt      map[string]string // fault id -> evidence
-	unfelt    map[string]string
+	faults    faultBook
 	payToDrop *hdrhistogram.Histogram
 	took      map[string]*hdrhistogram.Histogram // service times by kind, for a run without latency.hlog
 	taken     int64                              // At of the first probe that was taken, -1 none
@@ -80,8 +79,7 @@ func newAudit(run *runlog.Manifest) *audit {
 	a := &audit{
 		run:       run,
 		slots:     make(map[slot]*stock),
-		felt:      make(map[string]string),
-		unfelt:    make(map[string]string),
+		faults:    make(faultBook),
 		payToDrop: newHistogram(),
 		took:      make(map[string]*hdrhistogram.Histogram),
 		firstAt:   make(map[Class]int64),
@@ -246,14 +244,10 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.Stock:
 		s := a.slot(r)
 		s.start, s.started = int(r.Fen), true
-	case runlog.FaultFelt:
-		if r.OK {
-			a.felt[strings.Clone(r.ID)] = strings.Clone(r.Note)
-		} else {
-			a.unfelt[strings.Clone(r.ID)] = strings.Clone(r.Note)
-		}
+	case runlog.FaultOn, runlog.FaultFelt, runlog.FaultOff:
+		a.faults.take(r)
 	case runlog.ChannelClosed, runlog.ChannelQueried, runlog.ChannelRefusal, runlog.NotifyGivenUp, runlog.MachineRefused,
-		runlog.ResultIntent, runlog.ServiceCommand, runlog.Phase, runlog.FaultOn, runlog.FaultOff:
+		runlog.ResultIntent, runlog.ServiceCommand, runlog.Phase:
 		// These are for the timelines.
 	}
 }

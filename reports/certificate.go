@@ -30,8 +30,8 @@ func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
 	if run.Generator.Workers > 0 {
 		checks = append(checks, harnessWorkers(run))
 	}
-	for _, f := range run.Faults {
-		checks = append(checks, faultFelt(a, f))
+	for _, f := range a.faults.of(run) {
+		checks = append(checks, faultFelt(f))
 	}
 	return checks
 }
@@ -180,14 +180,10 @@ func harnessWorkers(run *runlog.Manifest) Check {
 	return c
 }
 
-func faultFelt(a *audit, f runlog.FaultPlan) Check {
-	c := Check{Name: "felt: " + f.What + " on " + f.On, Want: "measured while it was on", Got: "-", Samples: 1, Status: failed}
-	if evidence, ok := a.felt[f.ID]; ok {
-		c.Got, c.Status = evidence, passed
-	} else if evidence, ok := a.unfelt[f.ID]; ok {
-		c.Got = evidence
-	} else {
-		c.Got, c.Samples = "never measured", 0
+func faultFelt(f Fault) Check {
+	c := Check{Name: "felt: " + f.What + " on " + f.On, Want: "measured while it was on", Got: f.Evidence, Samples: 1, Status: status(f.Felt)}
+	if f.Evidence == neverMeasured {
+		c.Samples = 0
 	}
 	return c
 }

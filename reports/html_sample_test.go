@@ -177,6 +177,10 @@ func failedRun() *Analysis {
 	m.DrainedAtNS = 0
 	a := &Analysis{
 		Run: m,
+		Faults: []Fault{{
+			ID: "f1", What: "latency 200ms±50ms", On: "mysql", FromNS: int64(40 * time.Second), ToNS: int64(60 * time.Second),
+			Injected: true, Felt: true, Healed: true, Evidence: "203ms added to a round trip, wanted 200ms±50ms",
+		}},
 		Verdict: Verdict{
 			Outcome: Fail, ExitCode: 98, Headline: "60 orders (210.00 yuan) dispensed and refunded, since 11:21:07",
 			Likely: "callbacks waited in pay_queue for up to 98.2 s (132 rows at 12:20:00), longer than the refund deadline of 10 s: the refund timer fired on orders whose goods then fell",

@@ -100,7 +100,7 @@ func TestTheReportHoldsEachPart(t *testing.T) {
 		"containers: no engine answers at unix:///var/run/docker.sock", "MariaDB 10.11.14, Redis 7.0.15", "callback.workers: 1", "refund.guard: none",
 		"AMD EPYC 7B13, 2 cores, 8.00 GiB, linux/amd64, go1.26.0", "9f2c41d0a5b36e7788c1f04b2d6a93e5170cbb84fe2936ad50e1c7f8a2b4d690",
 		"lunchrush run callback-serial --seed 7 --profile as-was --speed 90 --machines 600 --testbed local",
-		"The drain was not complete by its deadline", "Totals are 1/90 of the real day's", "mysql: latency 200ms±50ms, from 40.0 s for 20.0 s",
+		"The drain was not complete by its deadline", "Totals are 1/90 of the real day's", "✓ felt mysql: latency 200ms±50ms 40.0 s to 60.0 s 203ms added to a round trip, wanted 200ms±50ms",
 		"LR20261120000090", "refunded 3.50 yuan", "Signature of the documented failure",
 	} {
 		if !strings.Contains(text, want) {
@@ -121,6 +121,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	a.Run.CommandLine, a.Run.ServiceCfg = []string{evil}, map[string]any{evil: evil, "nested": map[string]any{evil: evil}}
 	a.Run.Sent = map[string]int{evil: 1}
 	a.Run.Faults[0].What, a.Run.Faults[0].On, a.Run.Faults[0].ID = evil, evil, evil
+	a.Faults[0].What, a.Faults[0].On, a.Faults[0].ID, a.Faults[0].Evidence, a.Faults[0].Note = evil, evil, evil, evil, evil
 	a.Invariants[0] = Check{Name: evil, Want: evil, Got: evil, Status: evil, Note: evil}
 	a.Latency[0].Kind = evil
 	a.Audit.UpperBound = evil

@@ -322,13 +322,17 @@ func (t *timeline) strips() []strip {
 		}
 		strips = append(strips, strip{name: "drain", class: "strip drain", shade: "shade drain", from: playEnd, to: end})
 	}
-	for i, f := range t.a.Run.Faults {
+	for i, f := range t.a.Faults {
 		if i == 8 {
 			break // the table of what ran lists them all
 		}
-		from, to := max(float64(f.FromNS), t.from), min(float64(f.FromNS+f.ForNS), t.to)
+		from, to := max(float64(f.FromNS), t.from), min(float64(f.ToNS), t.to)
 		if to > from {
-			strips = append(strips, strip{name: f.On + ": " + f.What, class: "strip fault", shade: "shade fault", from: from, to: to})
+			name := f.On + ": " + f.What
+			if !f.Felt {
+				name += " (not felt)"
+			}
+			strips = append(strips, strip{name: name, class: "strip fault", shade: "shade fault", from: from, to: to})
 		}
 	}
 	if v := t.a.Verdict; t.since() {

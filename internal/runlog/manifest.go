@@ -55,7 +55,7 @@ type FaultPlan struct {
 	ID     string `json:"id"`
 	What   string `json:"what"`
 	On     string `json:"on"`
-	FromNS int64  `json:"from_ns"`
+	FromNS int64  `json:"from_ns"` // since the plan's zero
 	ForNS  int64  `json:"for_ns"`
 }
 
