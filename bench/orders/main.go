@@ -35,7 +35,7 @@ type options struct {
 // run is the program. With the arguments of `lunchrush serve` it is the service, under a profiler.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "serve" {
-		return profiled(ctx, os.Stdin, stdout, stderr)
+		return profiled(ctx, args[1:], os.Stdin, stdout, stderr)
 	}
 	o := options{}
 	f := flag.NewFlagSet("orders", flag.ContinueOnError)

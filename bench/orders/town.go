@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -84,8 +85,14 @@ func buildLunchrush(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// profiled is `lunchrush serve --config -` under the profiler.
-func profiled(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (err error) {
+// profiled is `lunchrush serve --role ROLES --config -` under the profiler.
+func profiled(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (err error) {
+	f := flag.NewFlagSet("serve", flag.ContinueOnError)
+	roles := f.String("role", strings.Join(process.Roles(), ","), "roles of this process")
+	f.String("config", "-", "always read from stdin")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(stdin)
 	if err != nil {
 		return err
@@ -94,16 +101,16 @@ func profiled(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (e
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(os.Getenv(profileVariable))
+	cpu, err := os.Create(os.Getenv(profileVariable))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := pprof.StartCPUProfile(f); err != nil {
+	defer func() { err = errors.Join(err, cpu.Close()) }()
+	if err := pprof.StartCPUProfile(cpu); err != nil {
 		return err
 	}
 	defer pprof.StopCPUProfile()
-	return process.Serve(ctx, cfg, process.Roles(), stdout, stderr)
+	return process.Serve(ctx, cfg, strings.Split(*roles, ","), stdout, stderr)
 }
 
 func (t *town) close() error {
