@@ -119,18 +119,7 @@ func (r *raw) unit(ctx context.Context, u unit, o *rawOrder) error {
 // send sends one statement and makes sure that it hit its one row: a statement that hits nothing costs the database less.
 func send(ctx context.Context, db executor, s statement, o *rawOrder) error {
 	if s.rows {
-		rows, err := db.QueryContext(ctx, s.sql, s.args(o)...)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for rows.Next() {
-			n++
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil || n == 1 {
-			return err
-		}
-		return fmt.Errorf("%d rows of %s", n, s.sql)
+		return read(ctx, db, s, o)
 	}
 	result, err := db.ExecContext(ctx, s.sql, s.args(o)...)
 	if err != nil {
@@ -143,4 +132,21 @@ func send(ctx context.Context, db executor, s statement, o *rawOrder) error {
 		o.queue, err = result.LastInsertId()
 	}
 	return err
+}
+
+// read reads a query's one row and throws it away.
+func read(ctx context.Context, db executor, s statement, o *rawOrder) error {
+	rows, err := db.QueryContext(ctx, s.sql, s.args(o)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("%d rows of %s", n, s.sql)
 }
