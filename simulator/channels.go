@@ -126,9 +126,9 @@ func (cs *channels) settle(s *ServiceSettings) {
 	cs.alipay.settings(s)
 }
 
-func (cs *channels) begin(gateURL string) {
-	base := strings.TrimRight(gateURL, "/") + "/notify/"
-	cs.wechat.gate, cs.alipay.gate = base+wechatName, base+alipayName
+func (cs *channels) begin(wechatURL, alipayURL string) {
+	cs.wechat.gate = strings.TrimRight(wechatURL, "/") + "/notify/" + wechatName
+	cs.alipay.gate = strings.TrimRight(alipayURL, "/") + "/notify/" + alipayName
 }
 
 func (cs *channels) presign(order, channel string, at time.Duration) {

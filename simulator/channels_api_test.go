@@ -94,7 +94,7 @@ func openShop(t *testing.T, plan *Plan) (*rig, *channels, merchant) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cs.Close() })
-	cs.begin("http://127.0.0.1:1")
+	cs.begin("http://127.0.0.1:1", "http://127.0.0.1:1")
 	var s ServiceSettings
 	cs.settle(&s)
 	return r, cs, merchant{t, s.WeChatURL, cs.wechat.key}
@@ -283,7 +283,7 @@ func TestMoneyOfABill(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRig(t, planOf(), nil)
 		cs := makeChannels(r.stage, keys.wechat, keys.alipay)
-		cs.begin("http://127.0.0.1:1")
+		cs.begin("http://127.0.0.1:1", "http://127.0.0.1:1")
 		defer cs.Close()
 		c := cs.wechat
 		given := map[string]int64{}

@@ -157,7 +157,7 @@ func quietChannels(t *testing.T, r *rig) *channels {
 		t.Fatal(err)
 	}
 	cs := makeChannels(r.stage, keys.wechat, keys.alipay)
-	cs.begin("http://127.0.0.1:1")
+	cs.begin("http://127.0.0.1:1", "http://127.0.0.1:1")
 	return cs
 }
 

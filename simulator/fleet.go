@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -46,7 +47,8 @@ type fleet struct {
 	wait     time.Duration // of a long poll
 	waitText string
 
-	target pollTarget    // set by begin
+	desk   pollTarget    // where results and heartbeats go; set by begin
+	polls  pollTarget    // where it polls; set by begin
 	dial   dialer        // replaced by tests
 	chance func() uint64 // for jitter, which is not part of the plan: it hangs on failures; safe for concurrent use
 	cancel context.CancelFunc
@@ -153,13 +155,14 @@ func (f *fleet) sheets() [][]byte {
 	return bodies
 }
 
-func (f *fleet) begin(ctx context.Context, publicURL string) {
-	t, err := loopbackTarget(publicURL)
-	if err != nil {
+func (f *fleet) begin(ctx context.Context, publicURL, pollsURL string) {
+	desk, deskErr := loopbackTarget(publicURL)
+	polls, pollsErr := loopbackTarget(pollsURL)
+	if err := errors.Join(deskErr, pollsErr); err != nil {
 		f.st.logger.Error("the fleet stays at home", "err", err)
 		return
 	}
-	f.target = t
+	f.desk, f.polls = desk, polls
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.wg.Add(len(f.machines) + 1)
 	go func() {
@@ -255,7 +258,7 @@ func (m *machine) sendResult(record runlog.Record, body []byte, due time.Duratio
 
 // request is a signed POST of the machine, due at a moment.
 func (m *machine) request(kind, path string, body []byte, due time.Duration) Send {
-	t := &m.fleet.target
+	t := &m.fleet.desk
 	uri := t.prefix + "/v1/machines/" + m.name + path
 	return Send{
 		Due: due, Kind: kind, Method: http.MethodPost, URL: t.base + uri, Body: body,

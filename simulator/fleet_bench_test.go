@@ -96,7 +96,7 @@ func BenchmarkIdleFleet(b *testing.B) {
 			return nil
 		}
 		cpu, _ := ownUsage()
-		f.begin(context.Background(), url)
+		f.begin(context.Background(), url, url)
 		time.Sleep(10 * time.Second)
 		here := 0
 		for _, m := range f.machines {

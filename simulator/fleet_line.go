@@ -142,7 +142,7 @@ func (m *machine) connect(ctx context.Context) (net.Conn, error) {
 	if conn != nil {
 		return conn, nil
 	}
-	conn, err := m.fleet.dial(ctx, m.fleet.target.address)
+	conn, err := m.fleet.dial(ctx, m.fleet.polls.address)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (r *wakeReader) Read(p []byte) (int, error) {
 func (m *machine) write(conn net.Conn) error {
 	b := lineBuffers.Get().(*lineBuffer)
 	defer lineBuffers.Put(b)
-	t := &m.fleet.target
+	t := &m.fleet.polls
 	uri := t.prefix + "/v1/machines/" + m.name + "/commands?wait=" + m.fleet.waitText + "&last=" + url.QueryEscape(m.acknowledges())
 	b.out = append(b.out[:0], "GET "...)
 	b.out = append(b.out, uri...)

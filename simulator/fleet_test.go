@@ -42,7 +42,7 @@ func newTown(t *testing.T, sc *scenarios.Scenario, orders ...PlanOrder) *town {
 	go town.server.Serve(town.street)
 	ctx, cancel := context.WithCancel(context.Background())
 	town.cancel = cancel
-	f.begin(ctx, "http://127.0.0.1:1")
+	f.begin(ctx, "http://127.0.0.1:1", "http://127.0.0.1:1")
 	return town
 }
 
@@ -140,7 +140,7 @@ func TestFleetRefusesToLeaveTheMachine(t *testing.T) {
 		t.Error("dialled")
 		return nil, errRefused
 	}
-	f.begin(t.Context(), "http://10.0.0.1:80")
+	f.begin(t.Context(), "http://10.0.0.1:80", "http://10.0.0.1:80")
 	f.stop()
 }
 
@@ -309,7 +309,7 @@ func TestMachineGoesOfflineWhileItDials(t *testing.T) {
 			}()
 			return here, nil
 		}
-		f.begin(t.Context(), "http://127.0.0.1:1")
+		f.begin(t.Context(), "http://127.0.0.1:1", "http://127.0.0.1:1")
 		time.Sleep(90 * time.Second)
 		f.stop()
 		select {
@@ -401,7 +401,7 @@ func TestFleetSurvivesBadAnswers(t *testing.T) {
 					}()
 					return here, nil
 				}
-				f.begin(t.Context(), "http://127.0.0.1:1")
+				f.begin(t.Context(), "http://127.0.0.1:1", "http://127.0.0.1:1")
 				time.Sleep(time.Minute)
 				f.stop()
 				if dials < 8 || dials > 25 {
@@ -439,7 +439,7 @@ func TestChunkedAndClosingAnswers(t *testing.T) {
 			}()
 			return here, nil
 		}
-		f.begin(t.Context(), "http://127.0.0.1:1")
+		f.begin(t.Context(), "http://127.0.0.1:1", "http://127.0.0.1:1")
 		time.Sleep(firstPause / 4) // a closed line that was announced is no failure: nothing pauses
 		f.stop()
 		if n := len(r.booked(runlog.MachineCommand)); n != answers {
@@ -455,7 +455,7 @@ func TestManyMachinesEndWithoutATrace(t *testing.T) {
 	f := makeFleet(r.stage)
 	shop := newShopfront(t, f.sheets())
 	server := httptest.NewServer(shop)
-	f.begin(context.Background(), server.URL)
+	f.begin(context.Background(), server.URL, server.URL)
 	await(t, "all machines poll", func() bool { return shop.open() == machines })
 	for i := range 50 {
 		name := machineName(i * 20)

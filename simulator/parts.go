@@ -42,8 +42,9 @@ type paymentChannels interface {
 	// settle fills in the channels' part: base URLs and keys.
 	settle(*ServiceSettings)
 
-	// begin is called once, before the first order: notifies go to gateURL + "/notify/wechat" and "/notify/alipay".
-	begin(gateURL string)
+	// begin is called once, before the first order, with the base URLs that each channel notifies: the notifies go to
+	// "/notify/wechat" and "/notify/alipay" there.
+	begin(wechatURL, alipayURL string)
 
 	// presign readies the notify of a payment that will happen about at. It only queues the work; pay works without.
 	presign(order, channel string, at time.Duration)
@@ -80,8 +81,9 @@ type machineFleet interface {
 	// under 8 MiB.
 	sheets() [][]byte
 
-	// begin starts the long polls against publicURL and returns at once. They end with ctx or stop.
-	begin(ctx context.Context, publicURL string)
+	// begin starts the long polls against pollsURL and returns at once. They end with ctx or stop. Results and heartbeats go
+	// to publicURL.
+	begin(ctx context.Context, publicURL, pollsURL string)
 
 	// offline makes a machine stop polling and beating for a while from now.
 	offline(machine string, pause time.Duration)

@@ -32,7 +32,7 @@ func (w *World) Play(ctx context.Context, target Target) (Outcome, error) {
 	if err := target.Validate(); err != nil {
 		return Outcome{}, err
 	}
-	p := &play{World: w, target: target, internal: &http.Client{Transport: loopbackTransport(4)}}
+	p := &play{World: w, target: target.filled(), internal: &http.Client{Transport: loopbackTransport(4)}}
 	defer p.internal.CloseIdleConnections()
 	err := p.run(ctx)
 	sum := w.ledger.totals()
@@ -207,8 +207,8 @@ func (p *play) send(ctx context.Context) error {
 
 	err := p.enter(PhasePlay)
 	p.buyers = &buyers{st: p.st, channels: p.channels, fleet: p.fleet, public: p.target.Public, until: deadline - time.Second}
-	p.channels.begin(p.target.Gate)
-	p.fleet.begin(sending, p.target.Public)
+	p.channels.begin(p.target.WeChat, p.target.Alipay)
+	p.fleet.begin(sending, p.target.Public, p.target.Polls)
 	if p.cfg.Begun != nil {
 		all.Go(func() { p.cfg.Begun(sending, from) })
 	}

@@ -79,7 +79,7 @@ func newPaperService(t *testing.T, s ServiceSettings) *paperService {
 }
 
 func (p *paperService) target() Target {
-	return Target{Public: p.server.URL, Gate: p.server.URL, Internal: p.server.URL}
+	return Target{Public: p.server.URL, Internal: p.server.URL}
 }
 
 func (p *paperService) close() {

@@ -276,7 +276,7 @@ func TestPlayIsInterruptedInEachPhase(t *testing.T) {
 			}))
 			defer front.Close()
 			defer close(stall)
-			_, err := g.Play(ctx, Target{Public: front.URL, Gate: front.URL, Internal: front.URL})
+			_, err := g.Play(ctx, Target{Public: front.URL, Internal: front.URL})
 			if phase == PhaseCollect {
 				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
@@ -330,7 +330,7 @@ func TestPlayAgainstAServiceThatIsDead(t *testing.T) {
 	base := dead.URL
 	dead.Close()
 	g := newPlayground(t, smallScenario(), nil)
-	_, err := g.Play(t.Context(), Target{Public: base, Gate: base, Internal: base})
+	_, err := g.Play(t.Context(), Target{Public: base, Internal: base})
 	if err == nil || !strings.Contains(err.Error(), "telling the service of the machines") {
 		t.Errorf("got %v", err)
 	}
@@ -390,10 +390,16 @@ func TestOnlyLoopbackIsATarget(t *testing.T) {
 		"http://10.0.0.1:80": "not a loopback address", "http://example.com:80": "not a loopback address", "http://localhost:80": "not a loopback address",
 		"https://127.0.0.1:80": "not a base URL", "127.0.0.1:80": "target", "": "not a base URL", "http://127.0.0.1:80/v1": "not a base URL", "http://127.0.0.1": "missing port",
 	} {
-		for i, name := range []string{"public", "gate", "internal"} {
-			parts := []string{ok, ok, ok}
+		for i, name := range []string{"public", "polls", "wechat", "alipay", "internal"} {
+			parts := []string{ok, ok, ok, ok, ok}
 			parts[i] = base
-			err := Target{Public: parts[0], Gate: parts[1], Internal: parts[2]}.Validate()
+			err := Target{Public: parts[0], Polls: parts[1], WeChat: parts[2], Alipay: parts[3], Internal: parts[4]}.Validate()
+			if base == "" && 0 < i && i < 4 {
+				if err != nil { // it is the public address then
+					t.Errorf("%s %q: %v", name, base, err)
+				}
+				continue
+			}
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name)) {
 				t.Errorf("%s %q: %v", name, base, err)
 			}

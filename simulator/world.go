@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,11 +38,19 @@ type Config struct {
 	Begun func(ctx context.Context, playFrom time.Duration)
 }
 
-// A Target is the service under test: base URLs on the loopback.
+// A Target is the service under test: base URLs on the loopback. One process has all of them but Internal in one.
 type Target struct {
-	Public   string // buyers and machines
-	Gate     string // notifies of the payment channels
+	Public   string // buyers' orders, machines' results and heartbeats
+	Polls    string // machines' long polls; "" means Public
+	WeChat   string // WeChat Pay's notifies; "" means Public
+	Alipay   string // Alipay's notifies; "" means Public
 	Internal string
+}
+
+// filled is t with every address.
+func (t Target) filled() Target {
+	t.Polls, t.WeChat, t.Alipay = cmp.Or(t.Polls, t.Public), cmp.Or(t.WeChat, t.Public), cmp.Or(t.Alipay, t.Public)
+	return t
 }
 
 // Validate refuses anything but http on a loopback address.
@@ -59,7 +68,9 @@ func (t Target) Validate() error {
 		}
 		return nil
 	}
-	return errors.Join(check("public", t.Public), check("gate", t.Gate), check("internal", t.Internal))
+	t = t.filled()
+	return errors.Join(check("public", t.Public), check("polls", t.Polls), check("wechat", t.WeChat),
+		check("alipay", t.Alipay), check("internal", t.Internal))
 }
 
 // An Outcome says how far a run came. What it means is judged from the books.

@@ -120,7 +120,7 @@ func (t *town) populate(ctx context.Context, o options) error {
 	if err := t.ready(ctx); err != nil {
 		return err
 	}
-	return tell.Encode(simulator.Target{Public: t.service.Public(), Gate: t.service.Public(), Internal: t.service.Internal()})
+	return tell.Encode(simulator.Target{Public: t.service.Public(), Internal: t.service.Internal()})
 }
 
 // config is the hardened service between the stack and the simulator.

@@ -238,7 +238,7 @@ func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.I
 	if err != nil {
 		return nil, t, err
 	}
-	t = simulator.Target{Public: public, Gate: public, Internal: i.Internal()}
+	t = simulator.Target{Public: public, Internal: i.Internal()}
 	if !f.wanted(siteService, chaos.OnProcess) {
 		return f.servicePart(stack, spec, i, nil), t, nil
 	}
