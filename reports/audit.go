@@ -54,7 +54,6 @@ type tally struct {
 	notifies, duplicates            int // sends, and those of them that the plan asked for as duplicates
 	answers, failures               map[string]int
 	probes, probesTaken             int
-	remedies                        int
 	goodputOf, goodput              int
 	doubleByOneCommand, doubleByTwo int // double dispenses: one command started twice, or two commands
 	refundFirst, goodsFirst         int // dispensed and refunded: which came first
@@ -486,7 +485,8 @@ func (a *audit) count(o *order, j *judgement) {
 	}
 }
 
-// upperBound is the rule of three: with none lost of n, the share lost is at most 3/n with 95 % confidence.
+// upperBound is the rule of three: with none lost of n, the share lost is at most 3/n with 95 % confidence. Beside orders
+// that went wrong in another way it would read as a comfort, and is "".
 func upperBound(a Audit) string {
 	lost := a.Classes[Lost] + a.Classes[AckedLost]
 	switch {
@@ -494,6 +494,8 @@ func upperBound(a Audit) string {
 		return "no payment, so nothing is known about loss"
 	case lost > 0:
 		return fmt.Sprintf("%s lost of %s payments", count(int64(lost)), count(int64(a.Payments)))
+	case badOrders(&a) > 0:
+		return ""
 	case a.Payments < 3:
 		return fmt.Sprintf("0 lost of %d payments: too few to bound the share", a.Payments)
 	}

@@ -50,6 +50,12 @@ func HTML(w io.Writer, a *Analysis) error {
 // detailLimit is how many bad orders a page unfolds: more are no help to a reader, and make the page slow on a phone.
 const detailLimit = 200
 
+// firstOrders of them stand in the open; the rest is one fold, so that money and checks are not twenty screens below.
+const firstOrders = 20
+
+// FirstOrders is how many bad orders are listed before the fold.
+func (p *page) FirstOrders() int { return firstOrders }
+
 // A page is what the template draws from: the analysis, and what only a page needs.
 type page struct {
 	*Analysis
@@ -182,8 +188,16 @@ func keyFigures(a *Analysis) []keyFigure {
 	}
 	money := keyFigure{Name: "money lost", Value: yuan(a.Verdict.LossFen), Note: "yuan, of " + yuan(a.Audit.PaidFen) + " paid", Bad: a.Verdict.LossFen != 0}
 	right := a.Audit.Orders - bad
-	goods := keyFigure{Name: "went right", Value: count(int64(right)), Note: fmt.Sprintf("%s got goods, %s their money back",
-		count(int64(a.Audit.Classes[OKDispensed]+a.Audit.Classes[Recovered])), count(int64(a.Audit.Classes[OKRefunded])))}
+	var ends []string
+	for _, end := range []struct {
+		class Class
+		says  string
+	}{{OKDispensed, "got goods"}, {OKRefunded, "their money back"}, {Recovered, "made good later"}, {OKUnpaid, "never paid"}} {
+		if n := a.Audit.Classes[end.class]; n > 0 {
+			ends = append(ends, count(int64(n))+" "+end.says)
+		}
+	}
+	goods := keyFigure{Name: "went right", Value: count(int64(right)), Note: strings.Join(ends, ", ")}
 
 	drop := keyFigure{Name: "paid to goods p99", Value: span(a.Audit.PayToDrop.P99), Note: whyNone(a.Audit.PayToDrop, 99)}
 	if drop.Note == "" {

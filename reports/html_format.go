@@ -84,7 +84,7 @@ func seconds(ns int64) string {
 }
 
 // A wallClock turns moments of a run into times of the scenario's day. The day runs at the run's speed while the plan is
-// played and stands still afterwards: the drain is real time.
+// played and stands still afterwards: the drain is real time. At speed 1 both are the same, and the day goes on.
 type wallClock struct {
 	from           time.Duration // time of day when the play begins
 	speed          float64
@@ -102,13 +102,14 @@ func clockOf(m *runlog.Manifest) wallClock {
 	return c
 }
 
-// at is the time of day at a moment of the run, "11:21:07"; in the drain "13:00:00 +12s"; "" before the play.
+// at is the time of day at a moment of the run, "11:21:07"; in the drain of a faster day "13:00:00 +12s"; "" before the
+// play.
 func (c wallClock) at(ns int64) string {
 	played := ns - c.playFrom
 	if !c.known || played < 0 {
 		return ""
 	}
-	if played <= c.play {
+	if played <= c.play || c.speed == 1 {
 		return timeOfDay(c.day(ns), true)
 	}
 	return fmt.Sprintf("%s +%ds", timeOfDay(c.day(c.playFrom+c.play), true), (played-c.play)/1e9)

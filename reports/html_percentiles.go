@@ -9,9 +9,10 @@ import (
 
 // drawPercentiles draws how long each share of the sends of one kind took: the X axis is 1/(1-q) on a log scale, so that
 // each nine of a percentile is as wide as the one before. A distance between the two lines is time that a send waited
-// before it was made or answered out of turn: load that the service did not keep up with. "" without samples.
+// before it was made or answered out of turn: load that the service did not keep up with. "" with too few samples for a median:
+// one answer is no curve.
 func drawPercentiles(l Latency) string {
-	if l.Response.N == 0 || len(l.Curve) == 0 {
+	if l.Response.N < samplesFor[50] || len(l.Curve) == 0 {
 		return ""
 	}
 	const width, height, left, right, top, foot = 400.0, 220.0, 48.0, 12.0, 30.0, 22.0

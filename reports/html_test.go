@@ -214,7 +214,8 @@ func TestAnEmptyAnalysisIsStillAReport(t *testing.T) {
 }
 
 func TestTheSameAnalysisIsTheSamePage(t *testing.T) {
-	if rendered(t, failedRun()) != rendered(t, failedRun()) {
+	first, second := rendered(t, failedRun()), rendered(t, failedRun())
+	if first != second {
 		t.Error("two pages of one analysis differ")
 	}
 }
@@ -224,8 +225,8 @@ func TestALongRunStaysASmallPage(t *testing.T) {
 	if len(page) > 1_500_000 {
 		t.Errorf("the report of a 30-minute run with 1,000 bad orders has %d bytes, want at most 1.5 MB", len(page))
 	}
-	if n := strings.Count(page, "<details"); n != detailLimit+1 {
-		t.Errorf("%d orders and tables unfold, want %d orders and the timeline's table", n, detailLimit)
+	if n := strings.Count(page, "<details"); n != detailLimit+2 {
+		t.Errorf("%d orders and tables unfold, want %d orders, the fold of those after the first and the timeline's table", n, detailLimit)
 	}
 	if want := "1,200 more bad orders are not unfolded here"; !strings.Contains(page, want) {
 		t.Errorf("the page does not say %q", want)
@@ -286,6 +287,7 @@ func TestTheScenarioClock(t *testing.T) {
 		{"a second of the run is as many of the day as the speed says", "10:30", 90, 34 * time.Second, "11:21:00"},
 		{"midnight is passed", "20:30", 120, 110 * time.Second, "00:10:00"},
 		{"after the play the clock stands and the drain is counted in real seconds", "10:30", 90, 131 * time.Second, "13:30:00 +11s"},
+		{"in real time the day goes on after the play", "10:30", 1, 131 * time.Second, "10:32:11"},
 		{"before the play there is no such time", "10:30", 90, -time.Second, ""},
 		{"without a clock there is none", "", 90, time.Second, ""},
 	}

@@ -82,8 +82,17 @@ func writeClasses(w io.Writer, a *Audit) {
 		}
 	}
 	fmt.Fprintf(w, "%s %s: %s\n", count(int64(a.Orders)), plural(a.Orders, "order"), orDash(strings.Join(parts, ", ")))
-	fmt.Fprintf(w, "%s yuan paid = %s dispensed + %s refunded + %s open; %s\n", yuan(a.PaidFen), yuan(a.DispensedFen), yuan(a.RefundedFen),
-		yuan(a.OpenFen), a.UpperBound)
+	equals, left := "=", ""
+	if over := a.DispensedFen + a.RefundedFen + a.OpenFen - a.PaidFen; over > 0 {
+		equals, left = "!=", ": "+yuan(over)+" too much"
+	} else if over < 0 {
+		equals, left = "!=", ": "+yuan(-over)+" unaccounted for"
+	}
+	fmt.Fprintf(w, "%s yuan paid %s %s dispensed + %s refunded + %s open%s\n", yuan(a.PaidFen), equals, yuan(a.DispensedFen),
+		yuan(a.RefundedFen), yuan(a.OpenFen), left)
+	if a.UpperBound != "" {
+		fmt.Fprintf(w, "%s\n", a.UpperBound)
+	}
 	if q := a.PayToDrop; q.N > 0 {
 		fmt.Fprintf(w, "payment to goods: p50 %s, p99 %s, max %s\n", span(q.P50), span(q.P99), span(q.Max))
 	}

@@ -332,3 +332,26 @@ func FuzzParseCondition(f *testing.F) {
 		}
 	})
 }
+
+func TestTheBoundOnLossStandsOnlyWhereNothingWentWrong(t *testing.T) {
+	tests := []struct {
+		name     string
+		payments int
+		classes  map[Class]int
+		want     string
+	}{
+		{"nothing was paid", 0, map[Class]int{OKUnpaid: 9}, "no payment, so nothing is known about loss"},
+		{"all went well", 600, map[Class]int{OKDispensed: 599, OKRefunded: 1}, "0 lost of 600 payments: at most 0.50 % with 95 % confidence"},
+		{"two payments", 2, map[Class]int{OKDispensed: 2}, "0 lost of 2 payments: too few to bound the share"},
+		{"some are lost", 600, map[Class]int{OKDispensed: 590, Lost: 4, AckedLost: 6}, "10 lost of 600 payments"},
+		{"none is lost and most are given away", 600, map[Class]int{OKDispensed: 123, DispensedAndRefunded: 477}, ""},
+		{"of one the books cannot tell", 600, map[Class]int{OKDispensed: 599, Indeterminate: 1}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := upperBound(Audit{Payments: tt.payments, Classes: tt.classes}); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

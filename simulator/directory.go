@@ -21,17 +21,16 @@ func newDirectory(p *Plan) *directory {
 // planned returns the order with that key (request_id, attach), nil if the plan has none.
 func (d *directory) planned(key string) *PlanOrder { return d.byKey[key] }
 
-// bind notes that the service calls the order with that key by its id. It reports whether the plan has the key. A
-// prepay usually binds before the buyer has the answer.
-func (d *directory) bind(order, key string) bool {
+// bind notes that the service calls the order with that key by its id; a key that the plan does not have is passed over.
+// A prepay usually binds before the buyer has the answer.
+func (d *directory) bind(order, key string) {
 	p := d.byKey[key]
 	if p == nil || order == "" {
-		return false
+		return
 	}
 	d.mu.Lock()
 	d.byOrder[order] = p
 	d.mu.Unlock()
-	return true
 }
 
 // order returns the planned order behind an order id, nil if no one has bound it.

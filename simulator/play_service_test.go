@@ -193,7 +193,10 @@ func (p *paperService) told(r *http.Request) (order, txn string) {
 		return r.PostFormValue("out_trade_no"), r.PostFormValue("trade_no")
 	}
 	var n struct {
-		Resource struct{ Ciphertext, Nonce, Associated_data string }
+		Resource struct {
+			Ciphertext, Nonce string
+			AssociatedData    string `json:"associated_data"`
+		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
 		return "", ""
@@ -212,7 +215,7 @@ func (p *paperService) told(r *http.Request) (order, txn string) {
 	if err != nil || len(n.Resource.Nonce) != gcm.NonceSize() {
 		return "", ""
 	}
-	text, err := gcm.Open(nil, []byte(n.Resource.Nonce), sealed, []byte(n.Resource.Associated_data))
+	text, err := gcm.Open(nil, []byte(n.Resource.Nonce), sealed, []byte(n.Resource.AssociatedData))
 	if err != nil {
 		return "", ""
 	}

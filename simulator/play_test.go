@@ -45,7 +45,7 @@ func newPlayground(t *testing.T, s *scenarios.Scenario, change func(*Config)) *p
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(g.World.Close(), g.log.Close()); err != nil {
+		if err := errors.Join(g.Close(), g.log.Close()); err != nil {
 			t.Error(err)
 		}
 	})

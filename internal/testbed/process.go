@@ -209,7 +209,8 @@ func (p *process) PID() int { return p.cmd.Process.Pid }
 func (p *process) Stop(ctx context.Context) error {
 	select {
 	case <-p.exited:
-		return p.release()
+		p.release()
+		return nil
 	default:
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // a paused process does not see SIGTERM
@@ -222,7 +223,8 @@ func (p *process) Stop(ctx context.Context) error {
 	defer late.Stop()
 	select {
 	case <-p.exited:
-		return p.release()
+		p.release()
+		return nil
 	case <-late.C:
 	case <-ctx.Done():
 	}
@@ -234,11 +236,10 @@ func (p *process) Stop(ctx context.Context) error {
 }
 
 // release lets go of what the harness holds for a process that has ended.
-func (p *process) release() error {
+func (p *process) release() {
 	if p.hold != nil {
 		_ = p.hold.Close()
 	}
-	return nil
 }
 
 func (p *process) Kill() error {
