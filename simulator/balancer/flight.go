@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"sync"
 	"time"
@@ -90,7 +91,7 @@ func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
 			req.Body = keptOpen{body}
 		}
 		req.URL.Host = f.backend.host
-		res, err := p.transport.RoundTrip(req)
+		res, err := f.send(req)
 		if err == nil {
 			f.status = res.StatusCode
 			p.answered(f.backend)
@@ -107,6 +108,20 @@ func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
 		f.tally = nil
 		tried, refused = append(tried, f.backend), err
 	}
+}
+
+// send gives the request to the chosen backend once a few before it have their connections. Thousands that are let go at
+// one moment would each dial, overflow the backend's queue of connections, and meet again when the system tries anew a
+// second later; most of them find a connection that another has left by the time it is their turn.
+func (f *flight) send(req *http.Request) (*http.Response, error) {
+	dials := f.backend.dials
+	if err := dials.take(req.Context()); err != nil {
+		return nil, err
+	}
+	connected := sync.OnceFunc(dials.give)
+	defer connected() // also when there was no connection
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected() }}
+	return f.door.pool.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 }
 
 // keptOpen is a body that its reader cannot close.

@@ -36,6 +36,7 @@ type pool struct {
 // A backend is a [Backend] in its pool. What may change is guarded by the pool's mu.
 type backend struct {
 	name, host, checkURL string
+	dials                *lanes // requests that have no connection yet
 
 	weight       int
 	current      float64   // smooth weighted round robin's credit
@@ -50,7 +51,10 @@ type backend struct {
 }
 
 const (
-	dialTimeout = 2 * time.Second
+	// dialTimeout has room for a second and a third try of the system, after 1 s and 3 s.
+	dialTimeout = 5 * time.Second
+	// dialsMax is how many requests may be getting their connection to one backend at one moment.
+	dialsMax = 64
 	// idleTimeout of a connection to a backend. It must be shorter than the service's own: a backend that closes an idle
 	// connection at the moment when a request is written to it leaves that request without an answer.
 	idleTimeout = 20 * time.Second
@@ -98,6 +102,7 @@ func (p *pool) put(b Backend) error {
 		return ErrClosed
 	}
 	new := &backend{name: b.Name, host: u.Host, checkURL: b.CheckURL, weight: b.Weight, fresh: true, stop: func() {}}
+	new.dials = &lanes{limit: func() int { return dialsMax }}
 	i := slices.IndexFunc(p.backends, func(old *backend) bool { return old.name == b.Name })
 	switch {
 	case i < 0:
