@@ -20,6 +20,9 @@ const block = 100 * time.Millisecond
 // warm is left out at the beginning, while connections are made.
 const warm = 2 * time.Second
 
+// round is how long it takes until each way has some 1,000 requests: enough for a 99th percentile of its own.
+const round = 2 * time.Second
+
 var ways = [2]string{"straight", "through"}
 
 // added sends at a steady rate, by turns straight and through, and prints both distributions and their difference.
@@ -28,6 +31,7 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 	var (
 		mu       sync.Mutex
 		took     [2][]time.Duration
+		rounds   = make([][2][]time.Duration, int(o.watch/round)+1)
 		lateness []time.Duration
 		failed   int
 	)
@@ -43,10 +47,10 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 		way := (first + i) % 2
 		from := time.Duration(i) * block
 		for k := range o.rate / int(time.Second/block) {
-			at := from + time.Duration(k)*time.Second/time.Duration(o.rate)
+			due := from + time.Duration(k)*time.Second/time.Duration(o.rate)
 			counts := from >= warm
 			err := t.Push(simulator.Send{
-				Due: begin + at, Kind: ways[way], Method: http.MethodPost, URL: [2]string{straight, through}[way] + "/v1/orders",
+				Due: begin + due, Kind: ways[way], Method: http.MethodPost, URL: [2]string{straight, through}[way] + "/v1/orders",
 				Header: header, Body: body,
 				Done: func(a simulator.Answer) {
 					mu.Lock()
@@ -56,6 +60,8 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 						failed++
 					case counts:
 						took[way] = append(took[way], a.At-a.Sent)
+						r := &rounds[(from-warm)/round]
+						r[way] = append(r[way], a.At-a.Sent)
 						lateness = append(lateness, a.Sent-a.Due)
 					}
 				},
@@ -75,9 +81,6 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 	fmt.Fprintf(out, "\nfrom send to answer at %d requests/s, blocks of %v straight and through by turns, %v in all\n", o.rate, block, o.watch)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\trequests\tp50\tp90\tp99\tp99.9\t")
-	at := func(list []time.Duration, q float64) time.Duration {
-		return list[min(len(list)-1, int(q*float64(len(list))))]
-	}
 	for way, name := range ways {
 		slices.Sort(took[way])
 		fmt.Fprintf(w, "%s\t%d\t", name, len(took[way]))
@@ -96,5 +99,22 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 	more := at(took[1], .99) - at(took[0], .99)
 	fmt.Fprintf(out, "sent late by %v at p99\nadded at p99: %v, wanted at most %v: %s\n",
 		at(lateness, .99).Round(time.Microsecond), more.Round(time.Microsecond), addedLimit, verdict(more <= addedLimit))
+	var each []time.Duration
+	for _, r := range rounds {
+		if len(r[0]) >= 100 && len(r[1]) >= 100 {
+			slices.Sort(r[0])
+			slices.Sort(r[1])
+			each = append(each, at(r[1], .99)-at(r[0], .99))
+		}
+	}
+	if slices.Sort(each); len(each) > 0 {
+		fmt.Fprintf(out, "by rounds of %v, which a stall of the machine spoils one at a time: %v (%v to %v)\n", round,
+			at(each, .5).Round(time.Microsecond), each[0].Round(time.Microsecond), each[len(each)-1].Round(time.Microsecond))
+	}
 	return nil
+}
+
+// at is the quantile of a sorted list.
+func at(list []time.Duration, q float64) time.Duration {
+	return list[min(len(list)-1, int(q*float64(len(list))))]
 }

@@ -69,7 +69,7 @@ type tenure struct {
 
 // listen begins a tenure.
 func (d *door) listen() (*tenure, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", d.port.address)
+	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(context.Background(), "tcp", d.port.address)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -52,9 +53,9 @@ func (d *door) forward(w http.ResponseWriter, r *http.Request) {
 	}()
 	proxy := httputil.ReverseProxy{
 		Transport: f, Rewrite: rewrite, ErrorHandler: f.fail, BufferPool: buffers,
-		FlushInterval: -1, ErrorLog: d.errorLog,
+		ErrorLog: d.errorLog,
 	}
-	proxy.ServeHTTP(w, r)
+	proxy.ServeHTTP(&streamer{ResponseWriter: w}, r)
 	f.answered = f.status != 0
 }
 
@@ -146,6 +147,31 @@ func (f *flight) fail(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		refuse(w, http.StatusBadGateway, CodeBroken, err.Error())
 	}
+}
+
+// A streamer passes on each part of an answer as it comes. The reverse proxy flushes answers of unknown length by itself;
+// it could do so with the others too, but would send the header of each on its own, twice the work for a short one.
+type streamer struct {
+	http.ResponseWriter
+	left int64 // of the body, when its length is known
+}
+
+// Unwrap is for http.ResponseController.
+func (s *streamer) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// WriteHeader may be called more than once: informational answers come before the last.
+func (s *streamer) WriteHeader(status int) {
+	s.left, _ = strconv.ParseInt(s.Header().Get("Content-Length"), 10, 64)
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *streamer) Write(p []byte) (int, error) {
+	n, err := s.ResponseWriter.Write(p)
+	s.left -= int64(n)
+	if err == nil && s.left > 0 {
+		err = http.NewResponseController(s.ResponseWriter).Flush()
+	}
+	return n, err
 }
 
 // Buffers carry bodies. They are small: thousands of requests go at one moment.

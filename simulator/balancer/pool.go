@@ -68,7 +68,8 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // dialLoopback connects to loopback addresses and looks again at what is really dialled.
 func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+	// Both ends are on this machine: none can vanish without a word, so the system need not ask whether it is alive.
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Control: func(_, address string, _ syscall.RawConn) error {
 		return loopbackAddress(address)
 	}}
 	conn, err := d.DialContext(ctx, network, address)
