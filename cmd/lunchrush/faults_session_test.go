@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+)
+
+// sixFaults overlap between 11:50:45 and 11:52:30 of the short scenario, 3 to 10 seconds after its start: on links, on
+// processes, in the database and in Redis.
+var sixFaults = []string{
+	"at=11:50:45,for=7s,on=mysql,inject=latency,by=30ms",
+	"at=11:51,for=2s,on=service,inject=kill",
+	"at=11:51,for=6s,on=redis-cache,inject=stall,by=100ms,every=500ms",
+	"at=11:51:15,for=4s,on=mysql,inject=row-lock,table=slots",
+	"at=11:51:15,for=4s,on=redis-queue,inject=restart",
+	"at=11:51:30,for=3s,on=wechat,inject=black-hole",
+}
+
+func faultArgs(where string, faults []string) []string {
+	args := []string{"run", "short.yaml", "--testbed", where}
+	for _, f := range faults {
+		args = append(args, "--fault", f)
+	}
+	return args
+}
+
+// booked counts what the run's book says of its faults.
+func booked(t *testing.T, dir string) (on, felt, off int, folder *runlog.Folder) {
+	t.Helper()
+	folder, err := runlog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range folder.Records() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch r.Event {
+		case runlog.FaultOn:
+			on++
+		case runlog.FaultFelt:
+			if r.OK {
+				felt++
+			} else {
+				t.Errorf("%s was not felt: %s", r.ID, r.Note)
+			}
+		case runlog.FaultOff:
+			off++
+			if r.Note != "" {
+				t.Errorf("%s: %s", r.ID, r.Note)
+			}
+		}
+	}
+	return on, felt, off, folder
+}
+
+func TestSixOverlappingFaultsAreAllFeltAndHealedAndNothingIsLeft(t *testing.T) {
+	for _, where := range []string{testbed.Containers, testbed.Local} {
+		t.Run(where, func(t *testing.T) {
+			needTestbed(t, where)
+			s := startSession(t, faultArgs(where, sixFaults)...)
+			code := s.wait(t)
+			on, felt, off, folder := booked(t, s.runDir(t))
+			if on != len(sixFaults) || felt != on || off != on {
+				t.Errorf("%d faults injected, %d felt, %d healed, want %d each\n%s", on, felt, off, len(sixFaults), s.stderr)
+			}
+			if folder.Manifest.Ended != "whole" || code == exitCannotRun {
+				t.Errorf("it ended %q with exit code %d: %s\n%s", folder.Manifest.Ended, code, folder.Manifest.Error, s.stderr)
+			}
+			page, err := os.ReadFile(filepath.Join(s.runDir(t), "report.html"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"mysql: latency 30ms", "service: kill", "wechat: black hole"} {
+				if !strings.Contains(string(page), want) {
+					t.Errorf("the report does not show %q", want)
+				}
+			}
+			s.leftovers(t)
+		})
+	}
+}
+
+func TestInterruptHealsEveryFault(t *testing.T) {
+	needTestbed(t, testbed.Local)
+	long := make([]string, len(sixFaults))
+	for i, f := range sixFaults {
+		before, after, _ := strings.Cut(f, ",for=")
+		_, after, _ = strings.Cut(after, ",")
+		long[i] = before + ",for=60s," + after
+	}
+	s := startSession(t, faultArgs(testbed.Local, long)...)
+	s.stderr.waitFor(t, `^play +0:1[0-9]`)
+	s.cmd.Process.Signal(os.Interrupt)
+	if code := s.wait(t); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, s.stderr)
+	}
+	on, _, off, _ := booked(t, s.runDir(t))
+	if on != len(long) || off != on {
+		t.Errorf("%d faults injected, %d healed, want %d", on, off, len(long))
+	}
+	s.leftovers(t)
+}
+
+// Two tables without rows cannot be locked in the wrong order: the fault is injected and nobody notices.
+func TestAFaultThatIsNotFeltMakesTheRunInconclusive(t *testing.T) {
+	needTestbed(t, testbed.Local)
+	s := startSession(t, faultArgs(testbed.Local, []string{
+		"at=11:51,for=8s,on=mysql,inject=deadlock,first=notify_refused,then=remedy_order",
+	})...)
+	if code := s.wait(t); code != exitInconclusive {
+		t.Errorf("exit code %d, want %d\n%s\n%s", code, exitInconclusive, s.stdout.String(), s.stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(s.runDir(t), "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a reports.Analysis
+	if err := json.Unmarshal(text, &a); err != nil {
+		t.Fatal(err)
+	}
+	if a.Verdict.Outcome != reports.Inconclusive || len(a.Faults) != 1 || a.Faults[0].Felt || !a.Faults[0].Healed {
+		t.Errorf("verdict %s, faults %+v", a.Verdict.Outcome, a.Faults)
+	}
+	if !strings.Contains(a.Verdict.Headline, "felt: deadlock") {
+		t.Errorf("the headline does not say why: %s", a.Verdict.Headline)
+	}
+	s.leftovers(t)
+}
