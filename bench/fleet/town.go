@@ -40,6 +40,7 @@ type town struct {
 	orders  io.WriteCloser // the street's stdin
 	began   time.Time
 	ended   chan error // the street's end
+	gone    bool       // its end was told
 }
 
 func openTown(ctx context.Context, o options) (_ *town, err error) {
@@ -101,14 +102,15 @@ func (t *town) populate(ctx context.Context, o options) error {
 	}
 	t.ended = make(chan error, 1)
 	tell := json.NewEncoder(t.orders)
-	if err := tell.Encode(order{o.machines, filepath.Join(t.dir, "run"), o.profile}); err != nil {
-		return err
-	}
+	err = tell.Encode(order{o.machines, filepath.Join(t.dir, "run"), o.profile})
 	var up simulator.ServiceSettings
-	if err := readLine(bufio.NewReader(out), &up); err != nil {
+	if err == nil {
+		err = readLine(bufio.NewReader(out), &up)
+	}
+	go func() { t.ended <- t.street.Wait() }() // from here on nothing reads its stdout
+	if err != nil {
 		return fmt.Errorf("starting the simulator: %w", err)
 	}
-	go func() { t.ended <- t.street.Wait() }()
 	text, err := yaml.Marshal(t.config(up))
 	if err != nil {
 		return err
@@ -143,10 +145,12 @@ func (t *town) config(up simulator.ServiceSettings) *service.Config {
 func (t *town) close() error {
 	var errs []error
 	if t.street != nil && t.street.Process != nil {
-		errs = append(errs, t.orders.Close())
+		_ = t.orders.Close() // closed already when the street has ended by itself
 		select {
 		case err := <-t.ended:
-			errs = append(errs, err)
+			if !t.gone {
+				errs = append(errs, err)
+			}
 		case <-time.After(closeTimeout):
 			errs = append(errs, errors.New("the simulator does not end"), t.street.Process.Kill())
 		}
@@ -171,6 +175,7 @@ func (t *town) pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case err := <-t.ended:
 		t.ended <- err
+		t.gone = true
 		return fmt.Errorf("the simulator ended: %w", err)
 	case <-t.service.Exited():
 		return fmt.Errorf("the service ended: %w", t.service.Err())
