@@ -110,8 +110,12 @@ func startSession(t *testing.T, args ...string) *session {
 	if err := os.Mkdir(s.temp(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "short.yaml"), []byte(shortScenario), 0o644); err != nil {
-		t.Fatal(err)
+	many := strings.Replace(shortScenario, "name: short", "name: many", 1) +
+		"topology: {front: 2, gate: 2, shop: 1, notifier: 2, jobs: 2}\n"
+	for name, text := range map[string]string{"short.yaml": shortScenario, "many.yaml": many} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.cmd = exec.Command(buildBinary(t), args...)
 	s.cmd.Dir = s.dir
@@ -201,6 +205,25 @@ func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testin
 			s.leftovers(t)
 		})
 	}
+}
+
+func TestARunAgainstManyProcessesBehindTheBalancerTellsTheirShares(t *testing.T) {
+	needTestbed(t, sessionTestbed)
+	s := startSession(t, "run", "many.yaml", "--testbed", sessionTestbed)
+	code := s.wait(t)
+	dir := s.runDir(t)
+	if code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
+		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+	}
+	for _, want := range []string{
+		`public: front-1 (49|50|51)\.\d %, front-2 (49|50|51)\.\d % of \d+ requests`,
+		`wechat: gate-1 \d+\.\d %, gate-2 \d+\.\d % of \d+ requests`,
+	} {
+		if !regexp.MustCompile(want).MatchString(s.stdout.String()) {
+			t.Errorf("no line like %q:\n%s", want, s.stdout.String())
+		}
+	}
+	s.leftovers(t)
 }
 
 // onlyLate reports whether a run was inconclusive for nothing but late sends: the tests may share the machine, which no

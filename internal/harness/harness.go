@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
+	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/simulator"
 )
 
@@ -148,7 +150,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	defer func() { err = errors.Join(err, broken.Close()) }()
 	m.Faults = broken.plans
 
-	var served *part
+	var served deployed
 	var world *simulator.World
 	var faultErr error // set by Begun, which has returned when Play does
 	world, err = simulator.New(simulator.Config{
@@ -183,32 +185,14 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	}
 	m.ServiceCfg = switched(cfg)
 	m.RefundAfterNS = int64(cfg.Switches.Refund.After)
-	text, err := marshal(cfg)
+	target, err := s.serve(ctx, o.Scenario, cfg, broken, &served)
 	if err != nil {
 		return err
 	}
-	spec := testbed.ServiceSpec{
-		Name:      "service",
-		Roles:     []string{"front", "gate", "shop", "notifier", "jobs"},
-		Config:    text,
-		CPUs:      o.Scenario.Topology.CPUs,
-		MemoryMiB: o.Scenario.Topology.MemoryMiB,
-	}
-	instance, err := s.stack.StartService(ctx, spec)
-	if err != nil {
-		return fmt.Errorf("starting the service: %w", err)
-	}
-	if err := waitReady(ctx, instance); err != nil {
-		return errors.Join(err, instance.Kill())
-	}
-	if err := broken.grip(s.stack); err != nil {
-		return errors.Join(err, instance.Kill())
-	}
-	var target simulator.Target
-	if served, target, err = broken.face(s.stack, spec, instance); err != nil {
-		return errors.Join(err, instance.Kill())
-	}
 	defer func() {
+		if t, ok := served.(*town); ok {
+			m.Notes = append(m.Notes, t.shares()...)
+		}
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		err = errors.Join(err, served.Stop(stopCtx))
@@ -224,6 +208,43 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		return context.Cause(playCtx)
 	}
 	return err
+}
+
+// serve starts the service as the scenario deploys it, and says where to reach it. served is set when it succeeds.
+func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, cfg *service.Config, broken *faults, served *deployed) (simulator.Target, error) {
+	if several(sc.Topology) {
+		if err := broken.grip(s.stack); err != nil {
+			return simulator.Target{}, err
+		}
+		t, target, err := settle(ctx, s.stack, sc.Topology, cfg)
+		if err != nil {
+			return target, err
+		}
+		broken.parts = append(broken.parts, t.parts...)
+		*served = t
+		return target, nil
+	}
+	text, err := marshal(cfg)
+	if err != nil {
+		return simulator.Target{}, err
+	}
+	spec := testbed.ServiceSpec{
+		Name: "service", Roles: slices.Sorted(slices.Values(rolesInOrder)), Config: text,
+		CPUs: sc.Topology.CPUs, MemoryMiB: sc.Topology.MemoryMiB,
+	}
+	instance, err := s.stack.StartService(ctx, spec)
+	if err != nil {
+		return simulator.Target{}, fmt.Errorf("starting the service: %w", err)
+	}
+	if err := errors.Join(waitReady(ctx, instance), broken.grip(s.stack)); err != nil {
+		return simulator.Target{}, errors.Join(err, instance.Kill())
+	}
+	p, target, err := broken.face(s.stack, spec, instance)
+	if err != nil {
+		return target, errors.Join(err, instance.Kill())
+	}
+	*served = p
+	return target, nil
 }
 
 // keepLogs copies the parts' logs into the run folder and empties them for the next run.

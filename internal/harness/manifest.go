@@ -35,7 +35,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Testbed:     s.Choice.Name,
 		TestbedWhy:  s.Choice.Why,
 		Engine:      s.stack.Engine(),
-		Service:     "the reference service, one process",
+		Service:     "the reference service: " + describe(sc.Topology),
 		Machine:     fingerprint(),
 		Lunchrush:   o.Version,
 		CommandLine: o.Args,

@@ -77,6 +77,9 @@ func Check(sc *scenarios.Scenario) error {
 	if hardened != nil { // the as-was side stands on the same switches
 		asWas = nil
 	}
+	if several(sc.Topology) && slices.ContainsFunc(sc.Faults, func(f scenarios.Fault) bool { return f.On == siteService }) {
+		broken = errors.Join(broken, errors.New("faults: on: service is for a topology of one process"))
+	}
 	return errors.Join(hardened, asWas, broken)
 }
 
