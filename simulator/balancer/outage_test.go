@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -181,5 +182,76 @@ func TestOneListenerBreaksWithoutItsNeighbour(t *testing.T) {
 	}
 	if _, _, err := ask(newClient(t), "GET", b.URL("alipay"), ""); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("alipay: %v", err)
+	}
+}
+
+// What is released is not slowed down by a backend that is slow to answer: all of it is with the backend at one time.
+func TestHeldRequestsComeAsACrowd(t *testing.T) {
+	const n = 150
+	var crowd sync.WaitGroup
+	crowd.Add(n)
+	in := newInstance(t, "a", func(http.ResponseWriter, *http.Request) {
+		crowd.Done()
+		crowd.Wait()
+	})
+	b := start(t, one(in.backend(1)))
+	if err := b.Hold(); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t)
+	ended := make(chan error, n)
+	for i := range n {
+		go func() {
+			_, _, err := ask(client, "POST", fmt.Sprintf("%s/%d", b.URL("public"), i), "x")
+			ended <- err
+		}()
+	}
+	until(t, "all are held", func() bool { return count(b).Held == n })
+	if err := b.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestFilesThatAreLeftBoundTheConnectionsToBackends(t *testing.T) {
+	const n, left = 60, 10
+	var inside, most atomic.Int64
+	in := newInstance(t, "a", func(_ http.ResponseWriter, r *http.Request) {
+		now := inside.Add(1)
+		for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		inside.Add(-1)
+	})
+	c := one(in.backend(1))
+	c.Files = filesKept + idleKept + 2*n + left
+	b := start(t, c)
+	if err := b.Hold(); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if status, answer, err := ask(client, "POST", b.URL("public"), "x"); status != 200 {
+				t.Errorf("%d %s %v", status, answer, err)
+			}
+		})
+	}
+	until(t, "all are held", func() bool { return count(b).Held == n })
+	if got := b.clients.Load(); got != n {
+		t.Fatalf("%d clients are connected, wanted %d", got, n)
+	}
+	if err := b.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	// Clients that leave make room, so the last ones may be more; never are all there at once.
+	if c := count(b); c.WaitedFiles != n-left || most.Load() > n/2 {
+		t.Errorf("%d waited for a file, wanted %d; %d were with the backend at one time", c.WaitedFiles, n-left, most.Load())
 	}
 }
