@@ -26,8 +26,8 @@ const (
 )
 
 const (
-	clientHeaderTimeout = 30 * time.Second
-	clientIdleTimeout   = 2 * time.Minute
+	// clientTimeout is how long a client's connection may say nothing, before its first request or between two.
+	clientTimeout = 2 * time.Minute
 	// heldBodyMaxBytes is how long a body may be to be taken in while its request is held. Only then can the departure of
 	// its client be noticed; the largest notification is 4 KiB. 8,000 of them are 125 MiB.
 	heldBodyMaxBytes = 16 << 10
@@ -78,7 +78,7 @@ func (d *door) listen() (*tenure, error) {
 	t.server = &http.Server{
 		Handler:           http.HandlerFunc(d.serve),
 		BaseContext:       func(net.Listener) context.Context { return t.ctx },
-		ReadHeaderTimeout: clientHeaderTimeout, IdleTimeout: clientIdleTimeout,
+		ReadHeaderTimeout: clientTimeout, IdleTimeout: clientTimeout,
 		ErrorLog: d.errorLog,
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
