@@ -69,7 +69,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			k := &keyring{store: &keyStore{key: key}, now: func() time.Time { return now }, keys: make(map[string]keyEntry)}
+			k := newKeyring(&keyStore{key: key}, func() time.Time { return now })
 			r := httptest.NewRequest(http.MethodGet, target, nil)
 			r.Header.Set("Authorization", test.header)
 			err := k.authenticate(r, "m1", nil)
@@ -86,7 +86,7 @@ func TestAuthenticate(t *testing.T) {
 func TestTheKeyringSparesTheDatabase(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	store := &keyStore{key: []byte("k")}
-	k := &keyring{store: store, now: func() time.Time { return now }, keys: make(map[string]keyEntry)}
+	k := newKeyring(store, func() time.Time { return now })
 	for range 10 {
 		if key, err := k.find(t.Context(), "m1"); err != nil || string(key) != "k" {
 			t.Fatal(key, err)
@@ -115,10 +115,52 @@ func TestTheKeyringSparesTheDatabase(t *testing.T) {
 	}
 }
 
+// Ids that no machine has must cost neither memory nor the keys of those that have one.
+func TestAFloodOfMadeUpIDsIsBounded(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	store := &keyStore{key: []byte("k")}
+	k := newKeyring(store, func() time.Time { return now })
+	_, _ = k.find(t.Context(), "m1")
+	for i := range maxUnknown + 10 {
+		_, _ = k.find(t.Context(), "made-up-"+strconv.Itoa(i))
+	}
+	if n := len(k.keys) + len(k.unknown); n > maxUnknown+1 {
+		t.Errorf("%d remembered", n)
+	}
+	before := store.reads
+	if key, err := k.find(t.Context(), "m1"); err != nil || string(key) != "k" || store.reads != before {
+		t.Errorf("key %q, error %v, read anew: %v", key, err, store.reads != before)
+	}
+	long := strings.Repeat("x", 5000)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "LR-HMAC "+long+":"+strconv.FormatInt(now.UnixMilli(), 10)+":00")
+	before = store.reads
+	if err := k.authenticate(r, long, nil); err == nil || store.reads != before {
+		t.Errorf("error %v; an id that is none was looked for", err)
+	}
+}
+
+// An id may hold colons, as the credentials do.
+func TestAMachineWhoseIDHoldsAColon(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	k := newKeyring(colonStore{}, func() time.Time { return now })
+	const target = "/v1/machines/cn:sh:7/commands"
+	ms := strconv.FormatInt(now.UnixMilli(), 10)
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Header.Set("Authorization", "LR-HMAC cn:sh:7:"+ms+":"+hex.EncodeToString(signature([]byte("k"), ms, "GET", target, nil)))
+	if err := k.authenticate(r, "cn:sh:7", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+type colonStore struct{ service.Catalogue }
+
+func (colonStore) MachineKey(context.Context, string) ([]byte, error) { return []byte("k"), nil }
+
 func TestAChangedKeyIsTakenAndForgeriesSpareTheDatabase(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	store := &keyStore{key: []byte("old")}
-	k := &keyring{store: store, now: func() time.Time { return now }, keys: make(map[string]keyEntry)}
+	k := newKeyring(store, func() time.Time { return now })
 	ask := func(key string) error {
 		const target = "/v1/machines/m1/commands"
 		r := httptest.NewRequest(http.MethodGet, target, nil)
@@ -154,7 +196,7 @@ func TestAChangedKeyIsTakenAndForgeriesSpareTheDatabase(t *testing.T) {
 func FuzzAuthenticate(f *testing.F) {
 	f.Add("LR-HMAC m1:1700000000000:00", "/v1/machines/m1/commands")
 	f.Add("LR-HMAC :::", "/")
-	k := &keyring{store: &keyStore{key: []byte("secret")}, now: time.Now, keys: make(map[string]keyEntry)}
+	k := newKeyring(&keyStore{key: []byte("secret")}, time.Now)
 	f.Fuzz(func(t *testing.T, header, uri string) {
 		r := &http.Request{Method: http.MethodGet, RequestURI: uri, Header: http.Header{"Authorization": {header}}}
 		if k.authenticate(r, "m1", nil) == nil {

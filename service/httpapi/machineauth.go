@@ -32,45 +32,65 @@ const (
 	noKeyTTL = time.Second
 )
 
-// maxKeys bounds the memory of keys; beyond it all are forgotten and read anew.
-const maxKeys = 100_000
+// maxKeys and maxUnknown bound the memory of keys and of ids without one; beyond it all of that kind are forgotten and read
+// anew. They are apart, so that a flood with made-up ids does not make the service forget the machines it has.
+const (
+	maxKeys    = 100_000
+	maxUnknown = 10_000
+)
 
 // keyring remembers machines' keys.
 type keyring struct {
 	store service.Catalogue
 	now   func() time.Time
 
-	mu   sync.Mutex
-	keys map[string]keyEntry // guarded by mu
+	mu      sync.Mutex
+	keys    map[string]keyEntry  // guarded by mu
+	unknown map[string]time.Time // ids without a key, and until when that is believed; guarded by mu
+}
+
+func newKeyring(store service.Catalogue, now func() time.Time) *keyring {
+	return &keyring{store: store, now: now, keys: make(map[string]keyEntry), unknown: make(map[string]time.Time)}
 }
 
 type keyEntry struct {
-	key   []byte // nil: there is none
+	key   []byte
 	read  time.Time
 	until time.Time
 }
 
+// find is a machine's key, nil when there is none.
 func (k *keyring) find(ctx context.Context, machineID string) ([]byte, error) {
 	now := k.now()
 	k.mu.Lock()
 	e, ok := k.keys[machineID]
+	none := k.unknown[machineID]
 	k.mu.Unlock()
 	if ok && now.Before(e.until) {
 		return e.key, nil
 	}
+	if now.Before(none) {
+		return nil, nil
+	}
 	key, err := k.store.MachineKey(ctx, machineID)
-	ttl := keyTTL - rand.N(keyTTL/2) // keys that were read together are not all read again together
-	if errors.Is(err, service.ErrNotFound) {
-		key, err, ttl = nil, nil, noKeyTTL
-	}
-	if err != nil {
-		return nil, err
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	switch {
+	case errors.Is(err, service.ErrNotFound):
+		if len(k.unknown) >= maxUnknown {
+			clear(k.unknown)
+		}
+		delete(k.keys, machineID)
+		k.unknown[machineID] = now.Add(noKeyTTL)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
 	if len(k.keys) >= maxKeys {
 		clear(k.keys)
 	}
+	delete(k.unknown, machineID)
+	ttl := keyTTL - rand.N(keyTTL/2) // keys that were read together are not all read again together
 	k.keys[machineID] = keyEntry{key, now, now.Add(ttl)}
 	return key, nil
 }
@@ -91,6 +111,7 @@ func (k *keyring) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.keys)
+	clear(k.unknown)
 }
 
 var errUnauthorized = &badRequest{http.StatusUnauthorized, "machine not authenticated"}
@@ -101,18 +122,20 @@ func (k *keyring) authenticate(r *http.Request, machineID string, body []byte) e
 	if !ok {
 		return errUnauthorized
 	}
-	parts := strings.Split(credentials, ":")
-	if len(parts) != 3 || parts[0] != machineID {
+	// From the right: an id may hold colons.
+	rest, mac, _ := cutLast(credentials)
+	id, stamp, _ := cutLast(rest)
+	if id != machineID || !isID(machineID) { // one that is none would be remembered at its full length
 		return errUnauthorized
 	}
-	ms, err := strconv.ParseInt(parts[1], 10, 64)
+	ms, err := strconv.ParseInt(stamp, 10, 64)
 	if err != nil {
 		return errUnauthorized
 	}
 	if skew := k.now().Sub(time.UnixMilli(ms)); skew > maxSkew || skew < -maxSkew {
 		return errUnauthorized
 	}
-	got, err := hex.DecodeString(parts[2])
+	got, err := hex.DecodeString(mac)
 	if err != nil {
 		return errUnauthorized
 	}
@@ -124,13 +147,22 @@ func (k *keyring) authenticate(r *http.Request, machineID string, body []byte) e
 		if key == nil {
 			return errUnauthorized
 		}
-		if hmac.Equal(got, signature(key, parts[1], r.Method, r.RequestURI, body)) {
+		if hmac.Equal(got, signature(key, stamp, r.Method, r.RequestURI, body)) {
 			return nil
 		}
 		if !k.doubt(machineID) {
 			return errUnauthorized
 		}
 	}
+}
+
+// cutLast cuts text at its last colon.
+func cutLast(text string) (before, after string, found bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+1:], true
 }
 
 func signature(key []byte, ms, method, uri string, body []byte) []byte {

@@ -49,7 +49,7 @@ func (a *API) Drain() {
 
 // Handlers are the two listeners'.
 func (a *API) Handlers() (public, internal http.Handler) {
-	s := &api{API: a, keys: &keyring{store: a.Store, now: a.Now, keys: make(map[string]keyEntry)}}
+	s := &api{API: a, keys: newKeyring(a.Store, a.Now)}
 	return s.public(), s.internal()
 }
 
@@ -131,10 +131,14 @@ func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
 		Channel service.Channel `json:"channel"`
 	}
 	err := readJSON(w, r, &q)
+	id := r.PathValue("order_id")
+	if err == nil && !isID(id) {
+		err = service.ErrUnknownOrder
+	}
 	var o service.Order
 	if err == nil {
 		err = a.work(r, service.NewWork, func() (err error) {
-			o, err = a.Front.Pay(r.Context(), r.PathValue("order_id"), q.Channel)
+			o, err = a.Front.Pay(r.Context(), id, q.Channel)
 			return err
 		})
 	}
@@ -146,9 +150,14 @@ func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) readOrder(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("order_id")
+	if !isID(id) { // what is no id does not reach the database
+		a.fail(w, r, service.ErrUnknownOrder)
+		return
+	}
 	var o service.Order
 	err := a.work(r, service.NewWork, func() (err error) {
-		o, err = a.Front.Order(r.Context(), r.PathValue("order_id"))
+		o, err = a.Front.Order(r.Context(), id)
 		return err
 	})
 	if err != nil {
