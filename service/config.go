@@ -155,7 +155,7 @@ func Default() *Config {
 				Void:   VoidRemedy, Archive: 10 * time.Minute,
 			},
 			Refund:   RefundSwitches{After: 90 * time.Second, Guard: GuardCAS, CancelWait: 10 * time.Second, Every: time.Second},
-			Command:  CommandSwitches{TTL: 20 * time.Second, PushAgain: 10 * time.Second},
+			Command:  CommandSwitches{TTL: 20 * time.Second, Late: 30 * time.Second, PushAgain: 10 * time.Second},
 			Dispense: DispenseSwitches{MaxAge: 5 * time.Minute},
 			Pay:      PaySwitches{Window: 5 * time.Minute},
 			Remedy:   RemedySwitches{Mode: On, After: 30 * time.Second, Every: 5 * time.Second},

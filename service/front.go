@@ -49,9 +49,14 @@ func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh
 		ExpiresMS: now.Add(f.Profile.Pay.Window).UnixMilli(), NextMS: now.Add(createdGrace).UnixMilli(),
 	}
 	switch err := f.Store.CreateOrder(ctx, o); {
-	case errors.Is(err, ErrDuplicate):
-		if o, err = f.Store.OrderByRequest(ctx, r.RequestID); err != nil || o.State != Created {
-			return o, false, err
+	case errors.Is(err, ErrSoldOut), errors.Is(err, ErrDuplicate):
+		// Sold out may mean that this request's first try took the last piece, and its answer was lost.
+		before, reading := f.Store.OrderByRequest(ctx, r.RequestID)
+		if errors.Is(reading, ErrNotFound) {
+			return Order{}, false, err
+		}
+		if o = before; reading != nil || o.State != Created {
+			return o, false, reading
 		}
 		// The first try has not come through yet, or died: make its order payable. The channel takes that twice.
 		o, err = f.makePayable(ctx, o)
@@ -134,7 +139,13 @@ func (f *Front) Pay(ctx context.Context, orderID string, channel Channel) (Order
 			return o, err
 		}
 		if !moved {
-			return o, ErrNotPayable
+			// The same request twice at once wrote the same; or the order is not to be paid any more.
+			if o, err = f.Order(ctx, orderID); err != nil {
+				return o, err
+			}
+			if o.State != Paying || !slices.Contains(o.PayChannels, channel) {
+				return o, ErrNotPayable
+			}
 		}
 	}
 	url, err := f.prepay(ctx, o, channel)

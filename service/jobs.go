@@ -58,7 +58,13 @@ func (j *Jobs) list() []job {
 	return list
 }
 
-// Run runs every job at its interval until ctx ends; a run that was begun is finished.
+// The bounds on a run of a job, and on one row of it: less than a process has to drain.
+const (
+	runTimeout = time.Minute
+	rowTimeout = 15 * time.Second
+)
+
+// Run runs every job at its interval until ctx ends; rows that were begun are finished, and no more are begun.
 func (j *Jobs) Run(ctx context.Context) {
 	var jobs sync.WaitGroup
 	for _, job := range j.list() {
@@ -71,9 +77,12 @@ func (j *Jobs) Run(ctx context.Context) {
 					return
 				case <-tick.C:
 				}
-				work, cancel := detached(ctx, time.Minute)
+				work, cancel := context.WithTimeout(ctx, runTimeout)
 				err := job.run(work)
 				cancel()
+				if ctx.Err() != nil {
+					return // told to end: what failed then was only broken off
+				}
 				outcome := "ok"
 				if err != nil {
 					outcome = "failed"
@@ -86,7 +95,8 @@ func (j *Jobs) Run(ctx context.Context) {
 	jobs.Wait()
 }
 
-// each runs work over list, jobWorkers at once, and joins what went wrong.
+// each runs work over list, jobWorkers at once, and joins what went wrong. When ctx ends it begins no more; what it had
+// begun is finished. A row that was not begun is claimed by nobody, and due again.
 func each[T any](ctx context.Context, list []T, work func(context.Context, T) error) error {
 	var mu sync.Mutex
 	var problems []error
@@ -95,7 +105,10 @@ func each[T any](ctx context.Context, list []T, work func(context.Context, T) er
 	for range min(jobWorkers, len(list)) {
 		workers.Go(func() {
 			for v := range next {
-				if err := work(ctx, v); err != nil {
+				row, cancel := detached(ctx, rowTimeout)
+				err := work(row, v)
+				cancel()
+				if err != nil {
 					mu.Lock()
 					problems = append(problems, err)
 					mu.Unlock()
@@ -103,8 +116,13 @@ func each[T any](ctx context.Context, list []T, work func(context.Context, T) er
 			}
 		})
 	}
+feed:
 	for _, v := range list {
-		next <- v
+		select {
+		case next <- v:
+		case <-ctx.Done():
+			break feed
+		}
 	}
 	close(next)
 	workers.Wait()
@@ -115,10 +133,10 @@ func each[T any](ctx context.Context, list []T, work func(context.Context, T) er
 func (j *Jobs) pushAgain(ctx context.Context) error {
 	now := j.Now()
 	list, err := j.Store.UnfetchedCommands(ctx, now.Add(-j.Profile.Command.PushAgain), now, jobLimit)
-	for _, c := range list {
+	return errors.Join(err, each(ctx, list, func(ctx context.Context, c Command) error {
 		j.push(ctx, j.waker, c)
-	}
-	return err
+		return nil
+	}))
 }
 
 // archive moves finished rows out of the consumers' way.

@@ -87,14 +87,14 @@ func (n *Notifier) Waiting() int {
 // Poll waits for a command for the machine, at most for wait. last is the command that the machine knows it was given
 // last. found is false when there is none.
 func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, found bool, err error) {
-	p, lost, ok := n.enter(machineID, last)
+	p, given, lost, ok := n.enter(machineID, last)
 	if !ok {
 		return Command{}, false, nil
 	}
 	defer n.leave(machineID, p)
 
 	if lost {
-		if c, found, err = n.lost(ctx, machineID, last); err != nil || found {
+		if c, found, err = n.lost(ctx, machineID, last, given); err != nil || found {
 			return c, found, err
 		}
 	}
@@ -129,11 +129,11 @@ func untilTick(now time.Time, wait time.Duration) time.Duration {
 }
 
 // enter registers a poll. lost tells that the machine may not have got what it was given.
-func (n *Notifier) enter(machineID, last string) (p *poll, lost, ok bool) {
+func (n *Notifier) enter(machineID, last string) (p *poll, given string, lost, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ended {
-		return nil, false, false
+		return nil, "", false, false
 	}
 	if before := n.waiting[machineID]; before != nil {
 		close(before.replaced)
@@ -141,7 +141,16 @@ func (n *Notifier) enter(machineID, last string) (p *poll, lost, ok bool) {
 	p = &poll{wake: make(chan struct{}, 1), replaced: make(chan struct{})}
 	n.waiting[machineID] = p
 	given, known := n.given[machineID]
-	return p, !known || given != last, true
+	return p, given, !known || given != last, true
+}
+
+// knows remembers that the machine has what it was given, unless an older poll of it was given something since.
+func (n *Notifier) knows(machineID, last, given string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.given[machineID] == given {
+		n.given[machineID] = last
+	}
 }
 
 func (n *Notifier) leave(machineID string, p *poll) {
@@ -160,17 +169,16 @@ func (n *Notifier) gave(machineID, commandID string) {
 
 // lost finds the command that the machine was given and does not know: the answer that carried it did not arrive. It
 // is looked for with the first poll that a process sees of a machine, and when the machine contradicts the notifier.
-func (n *Notifier) lost(ctx context.Context, machineID, last string) (Command, bool, error) {
-	now := n.Now()
-	c, err := n.Store.LostCommand(ctx, machineID, now)
+func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Command, bool, error) {
+	c, err := n.Store.LostCommand(ctx, machineID)
 	if errors.Is(err, ErrNotFound) || (err == nil && c.ID == last) {
-		n.gave(machineID, last)
+		n.knows(machineID, last, given)
 		return Command{}, false, nil
 	}
 	if err != nil {
 		return Command{}, false, err
 	}
-	moved, err := n.Store.ResendCommand(ctx, c, now)
+	moved, err := n.Store.ResendCommand(ctx, c, n.Now())
 	if err != nil || !moved {
 		return Command{}, false, err
 	}

@@ -14,8 +14,8 @@ const clockMargin = time.Second
 //
 // Before money goes back, the goods must be unable to fall. A command that no machine was given is taken back by
 // compare-and-set. One that was given is cancelled at the machine: its answer says what happened. A machine that is
-// silent can not start the command any more once its time to live has passed; then the money goes back. What it had
-// started before, and reports too late, is recorded and never paid twice.
+// silent has long given up the poll whose answer carried the command, or let the goods fall, once the command's time to live
+// and command.late have passed; then the money goes back. What is reported later still is recorded and never paid twice.
 func (j *Jobs) refundOverdue(ctx context.Context) error {
 	due, err := j.Store.DueOrders(ctx, []State{Dispensing, Paid}, j.Now(), jobLimit)
 	return errors.Join(err, each(ctx, due, j.refundIfUndelivered))
@@ -28,7 +28,7 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 		return err
 	}
 	look := now.Add(max(j.Profile.Refund.CancelWait, j.Profile.Refund.Every))
-	if end := time.UnixMilli(c.SentMS).Add(j.Profile.Command.TTL + clockMargin); c.State == Sent && look.Before(end) {
+	if end := time.UnixMilli(c.SentMS).Add(j.Profile.Command.TTL + j.Profile.Command.Late + clockMargin); c.State == Sent && look.Before(end) {
 		look = end
 	}
 	if moved, err := j.Store.Postpone(ctx, o, look); err != nil || !moved {
@@ -44,14 +44,14 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 			j.Metrics.Refunds.WithLabelValues(BecauseNoResult, "raised").Inc()
 			j.Metrics.Commands.WithLabelValues(Dispense, "taken-back").Inc()
 		}
-		return err
+		return errors.Join(err, j.lookAgain(ctx, o, look, moved || err != nil))
 	case Sent:
 		cancel := Command{ID: CancelID(o.ID), OrderID: o.ID, MachineID: o.MachineID, Slot: o.Slot, Kind: Cancel, State: Queued, QueuedMS: now.UnixMilli()}
 		moved, err := j.Store.CancelSent(ctx, c, cancel, now)
 		if err == nil && moved {
 			j.push(ctx, j.waker, cancel)
 		}
-		return err
+		return errors.Join(err, j.lookAgain(ctx, o, look, moved || err != nil))
 	case Cancelling:
 		// The machine had refund.cancel_wait to answer.
 		_, err = j.takeBack(ctx, o, c, CommandSilent, BecauseNoResult, now)
@@ -63,6 +63,18 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 	case CommandFailed, CommandExpired, CommandCancelled, CommandSilent, CommandAnswered:
 		_, err = j.takeBack(ctx, o, c, c.State, BecauseNoResult, now)
 	}
+	return err
+}
+
+// lookAgain brings the next look forward to the timer's next run, when the command moved between the look at it and the
+// move: it was given to its machine, perhaps once more. Else a machine that keeps asking would win each time, and the order
+// wait for the time of a cancel that was never written.
+func (j *Jobs) lookAgain(ctx context.Context, o Order, look time.Time, done bool) error {
+	if done {
+		return nil
+	}
+	o.NextMS = look.UnixMilli()
+	_, err := j.Store.Postpone(ctx, o, j.Now().Add(j.Profile.Refund.Every))
 	return err
 }
 

@@ -120,7 +120,7 @@ func (j *Jobs) workRemedies(ctx context.Context) error {
 			return err
 		}
 		j.Metrics.Remedies.WithLabelValues(r.Reason, "done").Inc()
-		return j.Store.RemedyDone(ctx, r.OrderID, j.Now())
+		return j.Store.RemedyDone(ctx, r, j.Now())
 	}))
 }
 

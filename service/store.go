@@ -104,9 +104,9 @@ type Commands interface {
 	QueuedCommand(ctx context.Context, machineID string) (Command, error)
 	// SendCommand moves QUEUED to SENT.
 	SendCommand(ctx context.Context, commandID string, now time.Time) (moved bool, err error)
-	// LostCommand is the machine's newest command, if it is SENT, not settled, and was sent before the moment: the answer
-	// that carried it may never have arrived. ErrNotFound.
-	LostCommand(ctx context.Context, machineID string, before time.Time) (Command, error)
+	// LostCommand is the machine's newest command, if it is SENT and not settled: the answer that carried it may never have
+	// arrived. ErrNotFound.
+	LostCommand(ctx context.Context, machineID string) (Command, error)
 	// ResendCommand stamps a SENT command anew.
 	ResendCommand(ctx context.Context, c Command, now time.Time) (moved bool, err error)
 	// UnfetchedCommands lists QUEUED commands pushed before the moment, and stamps them as pushed now.
@@ -135,11 +135,13 @@ type Refunds interface {
 
 // Remedies is the remedy_order table.
 type Remedies interface {
-	// RaiseRemedy writes a remedy order, once per order.
+	// RaiseRemedy writes a remedy order, once per order; done writes down one that is made good already, and leaves one that
+	// is open as it is.
 	RaiseRemedy(ctx context.Context, orderID, reason string, done bool, now time.Time) error
 	DueRemedies(ctx context.Context, now time.Time, limit int) ([]RemedyOrder, error)
 	ClaimRemedy(ctx context.Context, r *RemedyOrder, now, next time.Time) (moved bool, err error)
-	RemedyDone(ctx context.Context, orderID string, now time.Time) error
+	// RemedyDone ends the attempt that r was claimed for. An order that was raised again meanwhile stays open.
+	RemedyDone(ctx context.Context, r RemedyOrder, now time.Time) error
 }
 
 // AsWas are the documented mistakes. Nothing of the hardened profile calls them.

@@ -49,10 +49,13 @@ func (s *Store) SendCommand(ctx context.Context, commandID string, now time.Time
 
 // LostCommand is a command that may not have reached its machine. A machine remembers its last command only, so an older
 // one than the newest it was given must never be sent again: it could fall twice.
-func (s *Store) LostCommand(ctx context.Context, machineID string, before time.Time) (service.Command, error) {
+//
+// The stamp is not compared with a clock: that of the process that sent may be ahead, and a command that was given again
+// within its millisecond is stamped ahead too.
+func (s *Store) LostCommand(ctx context.Context, machineID string) (service.Command, error) {
 	c, err := scanCommand(s.db.QueryRowContext(ctx, `SELECT `+commandColumns+` FROM commands c WHERE machine_id = ? AND state = ?
-		AND sent_ms <= ? AND NOT EXISTS (SELECT 1 FROM commands d WHERE d.machine_id = c.machine_id AND d.sent_ms > c.sent_ms)
-		ORDER BY sent_ms DESC LIMIT 1`, machineID, service.Sent, before.UnixMilli()))
+		AND NOT EXISTS (SELECT 1 FROM commands d WHERE d.machine_id = c.machine_id AND d.sent_ms > c.sent_ms)
+		ORDER BY sent_ms DESC LIMIT 1`, machineID, service.Sent))
 	return c, notFound(err)
 }
 
@@ -116,13 +119,16 @@ func dispensedLate(ctx context.Context, tx *sql.Tx, c service.Command, now time.
 	case service.Refunding:
 		dropped, err := movedIn(ctx, tx, `UPDATE refunds SET state = ?, done_ms = ? WHERE order_id = ? AND reason <> ? AND state = ? AND attempts = 0`,
 			service.RefundDropped, now.UnixMilli(), c.OrderID, service.BecauseSecond, service.RefundPending)
-		if err != nil || !dropped {
+		if err != nil {
 			return state, err
+		}
+		if !dropped {
+			return state, pieceFell(ctx, tx, c.OrderID) // or the refund's end would give back what fell
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE orders SET state = ?, done_ms = ? WHERE order_id = ?`, service.Dispensed, now.UnixMilli(), c.OrderID)
 		return service.Dispensed, err
 	case service.Refunded:
-		return state, takeAgain(ctx, tx, c.OrderID)
+		return state, pieceFell(ctx, tx, c.OrderID)
 	case service.Created, service.Paying, service.Paid, service.Dispensing, service.Dispensed, service.Closed:
 	}
 	return state, nil

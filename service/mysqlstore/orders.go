@@ -98,9 +98,14 @@ func giveBack(ctx context.Context, tx *sql.Tx, orderID string) error {
 	return restock(ctx, tx, orderID, +1)
 }
 
-// takeAgain takes the piece of an order whose goods fell although its stock had been given back.
-func takeAgain(ctx context.Context, tx *sql.Tx, orderID string) error {
-	free, err := movedIn(ctx, tx, `UPDATE orders SET stock_held = 1 WHERE order_id = ? AND stock_held = 0`, orderID)
+// pieceFell settles the piece of an order whose goods fell although its money goes back: it is never given back, and taken
+// again when it had been. stock_held 2 remembers that, so that a report that is repeated takes no second piece.
+func pieceFell(ctx context.Context, tx *sql.Tx, orderID string) error {
+	kept, err := movedIn(ctx, tx, `UPDATE orders SET stock_held = 2 WHERE order_id = ? AND stock_held = 1`, orderID)
+	if err != nil || kept {
+		return err
+	}
+	free, err := movedIn(ctx, tx, `UPDATE orders SET stock_held = 2 WHERE order_id = ? AND stock_held = 0`, orderID)
 	if err != nil || !free {
 		return err
 	}

@@ -14,14 +14,17 @@ const (
 	remedyDone = "DONE"
 )
 
+// raiseRemedy writes a remedy order. An open one stays open: it stands for a payment of its own, and a second payment of the
+// order that is made good must not make the first forgotten.
 func raiseRemedy(ctx context.Context, db executor, orderID, reason string, done bool, now time.Time) error {
 	state, count, last := remedyOpen, 0, any(nil)
 	if done {
 		state, count, last = remedyDone, 1, now.UTC()
 	}
 	_, err := db.ExecContext(ctx, `INSERT INTO remedy_order (order_id, reason, remedy_count, state, create_time, last_remedy_time, next_ms)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE state = VALUES(state), reason = VALUES(reason), next_ms = VALUES(next_ms),
-		remedy_count = remedy_count + VALUES(remedy_count)`, orderID, reason, count, state, now.UTC(), last, now.UnixMilli())
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE reason = IF(state = '`+remedyOpen+`' AND VALUES(state) = '`+remedyDone+`', reason, VALUES(reason)),
+		next_ms = IF(VALUES(state) = '`+remedyOpen+`', VALUES(next_ms), next_ms), remedy_count = remedy_count + VALUES(remedy_count),
+		state = IF(state = '`+remedyOpen+`', state, VALUES(state))`, orderID, reason, count, state, now.UTC(), last, now.UnixMilli())
 	return err
 }
 
@@ -51,9 +54,10 @@ func (s *Store) ClaimRemedy(ctx context.Context, r *service.RemedyOrder, now, ne
 	return moved, err
 }
 
-// RemedyDone ends a remedy order.
-func (s *Store) RemedyDone(ctx context.Context, orderID string, now time.Time) error {
-	_, err := s.exec(ctx, `UPDATE remedy_order SET state = ?, last_remedy_time = ? WHERE order_id = ? AND state = ?`,
-		remedyDone, now.UTC(), orderID, remedyOpen)
+// RemedyDone ends a remedy order, unless it was raised again since r was claimed: what was voided meanwhile may not have
+// been made good along.
+func (s *Store) RemedyDone(ctx context.Context, r service.RemedyOrder, now time.Time) error {
+	_, err := s.exec(ctx, `UPDATE remedy_order SET state = ?, last_remedy_time = ? WHERE order_id = ? AND state = ? AND next_ms = ?`,
+		remedyDone, now.UTC(), r.OrderID, remedyOpen, r.NextMS)
 	return err
 }

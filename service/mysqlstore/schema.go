@@ -31,7 +31,7 @@ var schema = []string{
 		transaction_id VARCHAR(64) NOT NULL DEFAULT '',
 		pay_url        VARCHAR(512) NOT NULL DEFAULT '',
 		pay_channels   VARCHAR(64) NOT NULL DEFAULT '',
-		stock_held     TINYINT NOT NULL DEFAULT 1,
+		stock_held     TINYINT NOT NULL DEFAULT 1, -- 0 given back, 1 held, 2 fell although the money goes back
 		created_ms     BIGINT NOT NULL,
 		expires_ms     BIGINT NOT NULL,
 		next_ms        BIGINT NOT NULL,

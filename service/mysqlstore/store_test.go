@@ -220,7 +220,7 @@ func TestACommandGivenAgainIsNotCancelledByAnOldLook(t *testing.T) {
 	must(t, err)
 	old, err := store.Command(ctx, c.ID)
 	must(t, err)
-	lost, err := store.LostCommand(ctx, "m", now.Add(time.Second))
+	lost, err := store.LostCommand(ctx, "m")
 	if err != nil || lost.ID != c.ID {
 		t.Fatalf("%+v %v", lost, err)
 	}
@@ -235,7 +235,7 @@ func TestACommandGivenAgainIsNotCancelledByAnOldLook(t *testing.T) {
 	if moved, err := store.CancelSent(ctx, fresh, cancel, now); err != nil || !moved {
 		t.Error("not cancelled:", moved, err)
 	}
-	if _, err := store.LostCommand(ctx, "m", now.Add(time.Hour)); !errors.Is(err, service.ErrNotFound) {
+	if _, err := store.LostCommand(ctx, "m"); !errors.Is(err, service.ErrNotFound) {
 		t.Error("a command that is being cancelled would be given again:", err)
 	}
 }
@@ -251,10 +251,13 @@ func TestACommandIsGivenAgainWithinItsMillisecond(t *testing.T) {
 	must(t, err)
 	_, err = store.SendCommand(ctx, c.ID, now)
 	must(t, err)
-	lost, err := store.LostCommand(ctx, "m", now)
+	lost, err := store.LostCommand(ctx, "m")
 	must(t, err)
 	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || !moved {
 		t.Error("not given again:", moved, err)
+	}
+	if again, err := store.LostCommand(ctx, "m"); err != nil || again.SentMS <= now.UnixMilli() {
+		t.Error("stamped ahead of the clock, and not found any more:", again, err)
 	}
 	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || moved {
 		t.Error("given again by two looks:", moved, err)
@@ -300,6 +303,16 @@ func TestGoodsThatFallAfterTheRefundWasDecided(t *testing.T) {
 			}
 			if n := number(t, db, `SELECT stock FROM slots`); n != stock-1 {
 				t.Errorf("stock %d", n)
+			}
+			if test.sent { // the channel confirms: the money is back, the piece is gone
+				must(t, store.RefundConfirmed(ctx, r, now))
+				for _, when := range []string{"after the refund", "after the machine told once more"} {
+					if n := number(t, db, `SELECT stock FROM slots`); n != stock-1 {
+						t.Errorf("stock %d %s", n, when)
+					}
+					_, err = store.Dispensed(ctx, c, now)
+					must(t, err)
+				}
 			}
 		})
 	}
@@ -387,6 +400,41 @@ func TestAConsumerWhoseLeaseRanOutCanNotEndALaterAttempt(t *testing.T) {
 	}
 	if moved, err := store.Finish(ctx, second, later); err != nil || !moved {
 		t.Error("finish by the second consumer:", moved, err)
+	}
+}
+
+// Two payments of one order: one was voided and waits for remedy, the other was found by a query meanwhile.
+func TestAnOpenRemedyOrderStaysOpen(t *testing.T) {
+	store, _ := open(t)
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Millisecond)
+	must(t, store.RaiseRemedy(ctx, "o", service.BecauseVoid, false, now))
+	must(t, store.RaiseRemedy(ctx, "o", service.BecauseUntold, true, now))
+	due, err := store.DueRemedies(ctx, now, 10)
+	must(t, err)
+	if len(due) != 1 || due[0].Reason != service.BecauseVoid {
+		t.Fatalf("due: %+v", due)
+	}
+	r := due[0]
+	if moved, err := store.ClaimRemedy(ctx, &r, now, now.Add(time.Minute)); err != nil || !moved {
+		t.Fatal(moved, err)
+	}
+	must(t, store.RaiseRemedy(ctx, "o", service.BecauseVoid, false, now.Add(time.Second))) // voided while it is worked on
+	must(t, store.RemedyDone(ctx, r, now))
+	due, err = store.DueRemedies(ctx, now.Add(time.Second), 10)
+	must(t, err)
+	if len(due) != 1 {
+		t.Fatal("a payment voided meanwhile is forgotten")
+	}
+	r = due[0]
+	_, err = store.ClaimRemedy(ctx, &r, now, now.Add(time.Minute))
+	must(t, err)
+	must(t, store.RemedyDone(ctx, r, now))
+	if due, err = store.DueRemedies(ctx, now.Add(time.Hour), 10); err != nil || len(due) != 0 {
+		t.Errorf("not ended: %+v %v", due, err)
+	}
+	must(t, store.RaiseRemedy(ctx, "o", service.BecauseVoid, false, now))
+	if due, err = store.DueRemedies(ctx, now, 10); err != nil || len(due) != 1 {
+		t.Errorf("not opened again: %+v %v", due, err)
 	}
 }
 
@@ -532,7 +580,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 					return nil // a machine reports only what it was told
 				}
 				got, err := store.Dispensed(ctx, c, now)
-				late = late || got == service.Refunded
+				late = late || got == service.Refunded || got == service.Refunding
 				return err
 			},
 			"claim refund": func() error {

@@ -11,7 +11,7 @@ import (
 
 // quick are switches that let timers fire within a test.
 var quick = []string{
-	"refund.after", "1500ms", "command.ttl", "1s", "refund.every", "50ms", "refund.cancel_wait", "300ms",
+	"refund.after", "1500ms", "command.ttl", "1s", "command.late", "0s", "refund.every", "50ms", "refund.cancel_wait", "300ms",
 	"remedy.every", "100ms", "remedy.after", "300ms", "command.push_again", "300ms",
 }
 
@@ -401,6 +401,18 @@ func TestOrders(t *testing.T) {
 	if n := town.Stock("m1"); n != 4 {
 		t.Errorf("stock %d", n)
 	}
+	t.Run("the request that took the last piece again is the same order", func(t *testing.T) {
+		town.AddMachine("m2", 1)
+		if status, body := post("r9", "m2", 1, "alipay"); status != 201 {
+			t.Fatalf("%d %s", status, body)
+		}
+		if status, body := post("r9", "m2", 1, "alipay"); status != 200 || !strings.Contains(body, "PAYING") {
+			t.Errorf("%d %s", status, body)
+		}
+		if status, body := post("r10", "m2", 1, "alipay"); status != 409 || !strings.Contains(body, "SOLD_OUT") {
+			t.Errorf("another request: %d %s", status, body)
+		}
+	})
 	t.Run("a channel that refuses: 502, and the stock is given back", func(t *testing.T) {
 		town.Channel.Deny("prepay", 400)
 		if status, body := post("r6", "m1", 1, "alipay"); status != 502 || !strings.Contains(body, "CHANNEL_FAILED") {
@@ -416,8 +428,13 @@ func TestOrders(t *testing.T) {
 		}
 	})
 	t.Run("an unknown order", func(t *testing.T) {
-		if status, _ := town.Do("GET", town.Public+"/v1/orders/nope", nil); status != 404 {
-			t.Errorf("%d", status)
+		for _, id := range []string{"nope", "%ff", "%27%20or%201=1"} {
+			if status, body := town.Do("GET", town.Public+"/v1/orders/"+id, nil); status != 404 {
+				t.Errorf("%s: %d %s", id, status, body)
+			}
+			if status, body := town.Do("POST", town.Public+"/v1/orders/"+id+"/pay", map[string]string{"channel": "alipay"}); status != 404 {
+				t.Errorf("paying %s: %d %s", id, status, body)
+			}
 		}
 	})
 }
