@@ -43,6 +43,7 @@ func Kinds() []Kind {
 		killKind, pauseKind, restartKind,
 		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
 		flushKind, evictKind, stallKind,
+		outageKind,
 	}
 }
 

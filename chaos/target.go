@@ -18,6 +18,7 @@ const (
 	OnProcess  Surface = "process"
 	OnDatabase Surface = "database"
 	OnRedis    Surface = "redis"
+	OnBalancer Surface = "balancer"
 )
 
 // A Target is what a scenario names with on:. Handles for surfaces that it does not offer are zero.
@@ -27,6 +28,7 @@ type Target struct {
 	Process  Process       // the part itself
 	Database *Database     // ways in for SQL
 	Redis    func() string // where it listens now, beside any link: "127.0.0.1:6379"
+	Balancer *Balancer
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.

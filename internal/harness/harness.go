@@ -221,6 +221,9 @@ func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, cfg *service.
 			return target, err
 		}
 		broken.parts = append(broken.parts, t.parts...)
+		if hit := broken.targets[siteBalancer]; hit != nil {
+			hit.Balancer = t.outages()
+		}
 		*served = t
 		return target, nil
 	}

@@ -77,8 +77,13 @@ func Check(sc *scenarios.Scenario) error {
 	if hardened != nil { // the as-was side stands on the same switches
 		asWas = nil
 	}
-	if several(sc.Topology) && slices.ContainsFunc(sc.Faults, func(f scenarios.Fault) bool { return f.On == siteService }) {
-		broken = errors.Join(broken, errors.New("faults: on: service is for a topology of one process"))
+	for _, f := range sc.Faults {
+		switch {
+		case f.On == siteService && several(sc.Topology):
+			broken = errors.Join(broken, errors.New("faults: on: service is for a topology of one process"))
+		case f.On == siteBalancer && !several(sc.Topology):
+			broken = errors.Join(broken, errors.New("faults: on: balancer needs one: give a topology of several processes"))
+		}
 	}
 	return errors.Join(hardened, asWas, broken)
 }

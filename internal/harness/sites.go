@@ -18,6 +18,7 @@ const (
 	siteAlipay     = "alipay"
 	siteIdentity   = "identity"
 	siteService    = "service"
+	siteBalancer   = "balancer" // of a topology of several processes
 )
 
 // Sites are what a fault's on: accepts, and the surfaces that each offers.
@@ -30,6 +31,7 @@ func Sites() []chaos.Site {
 		{Name: siteAlipay, Offers: []chaos.Surface{chaos.OnLink}},
 		{Name: siteIdentity, Offers: []chaos.Surface{chaos.OnLink}},
 		{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess}},
+		{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer}},
 	}
 }
 

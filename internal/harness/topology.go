@@ -195,6 +195,17 @@ func (t *town) shares() []string {
 	return lines
 }
 
+// outages are the balancer's as faults see them: of every door but the harness's own.
+func (t *town) outages() *chaos.Balancer {
+	doors := []string{doorPublic, doorPolls, doorWeChat, doorAlipay}
+	return &chaos.Balancer{
+		Hold:    func() error { return t.balancer.Hold(doors...) },
+		Refuse:  func() error { return t.balancer.Refuse(doors...) },
+		Heal:    func() error { return t.balancer.Heal(doors...) },
+		Address: host(t.balancer.URL(doorPublic)),
+	}
+}
+
 // Stop closes the balancer and then stops the processes, the last that was started first.
 func (t *town) Stop(ctx context.Context) error {
 	var errs []error
