@@ -181,8 +181,9 @@ func (p *paperService) payAgain(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	o := p.byID[r.PathValue("id")]
+	same := o != nil && in.Channel == o.channel
 	p.mu.Unlock()
-	if o == nil || in.Channel == o.channel || !p.prepay(o, in.Channel) {
+	if o == nil || same || !p.prepay(o, in.Channel) {
 		w.WriteHeader(http.StatusConflict)
 	}
 }

@@ -88,6 +88,7 @@ func TestParseMetrics(t *testing.T) {
 	}{
 		"nothing":          {"", serviceMetrics{-1, -1}},
 		"what there is":    {"# HELP go_goroutines x\n# TYPE go_goroutines gauge\ngo_goroutines 42\ngo_sql_in_use_connections{db_name=\"a\"} 3\n", serviceMetrics{42, 3}},
+		"the reference's":  {"lunchrush_db_connections_in_use 4\nlunchrush_db_connections_open 9\n", serviceMetrics{-1, 4}},
 		"pools add up":     {"go_sql_in_use_connections{db_name=\"a b\"} 3\ngo_sql_in_use_connections{db_name=\"b\"} 0\ngo_sql_in_use_connections 2 1700000000\n", serviceMetrics{-1, 5}},
 		"a longer name":    {"go_goroutines_total 7\n", serviceMetrics{-1, -1}},
 		"large":            {"go_goroutines 1.2e+04\n", serviceMetrics{12000, -1}},

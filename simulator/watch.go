@@ -25,8 +25,9 @@ const (
 // A watch writes a row of metrics.csv each second, and an interval of the latency log every ten. A service that does not
 // answer leaves unknowns (-1) in the row, never a gap in the rows.
 type watch struct {
-	w   *World
-	err error // the first of writing; read after run
+	w      *World
+	scrape time.Duration // how long the service may think about one row's questions; tests change it before run
+	err    error         // the first of writing; read after run
 
 	// Of the row before, for differences. Used by run only.
 	at      time.Duration
@@ -43,21 +44,23 @@ type watch struct {
 	rssMax int64         // of the service; guarded by mu
 }
 
-func newWatch(w *World) *watch { return &watch{w: w} }
+func newWatch(w *World) *watch { return &watch{w: w, scrape: scrapeTimeout} }
 
-// run watches until ctx ends, and once more then.
+// run watches until ctx ends, and once more then. The row that is being asked for when ctx ends is finished: it would
+// have unknowns otherwise that are none.
 func (o *watch) run(ctx context.Context, client *http.Client, internal string) {
 	o.at = o.w.Now()
 	o.logged = o.at
 	o.cpu, _ = ownUsage()
+	asking := context.WithoutCancel(ctx)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			o.row(ctx, client, internal, false)
+			o.row(asking, client, internal, false)
 		case <-ctx.Done():
-			o.row(context.WithoutCancel(ctx), client, internal, true)
+			o.row(asking, client, internal, true)
 			return
 		}
 	}
@@ -101,7 +104,7 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 			o.keep(o.flush())
 		}
 	}
-	o.scrape(ctx, client, internal, &s, seconds)
+	o.ask(ctx, client, internal, &s, seconds)
 	o.at = now
 
 	o.keep(o.w.cfg.Log.Sample(s))
@@ -144,9 +147,9 @@ func quantileMS(h *hdr.Histogram, percentile float64) float64 {
 	return float64(h.ValueAtPercentile(percentile)) / 1e6
 }
 
-// scrape asks the service and the system how the service is. The three questions are asked side by side.
-func (o *watch) scrape(ctx context.Context, client *http.Client, internal string, s *runlog.Sample, seconds float64) {
-	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
+// ask asks the service and the system how the service is. The three questions are asked side by side.
+func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s *runlog.Sample, seconds float64) {
+	ctx, cancel := context.WithTimeout(ctx, o.scrape)
 	defer cancel()
 	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
 	var all sync.WaitGroup
@@ -205,10 +208,11 @@ func (o *watch) progress(p *Progress) {
 // serviceMetrics are the few of the service's metrics that a row has; -1 is unknown.
 type serviceMetrics struct{ goroutines, dbInUse int }
 
-// The names by which client_golang exports them.
+// The names by which client_golang exports them; the reference service counts its connections itself.
 const (
 	metricGoroutines = "go_goroutines"
 	metricDBInUse    = "go_sql_in_use_connections"
+	metricOwnDBInUse = "lunchrush_db_connections_in_use"
 )
 
 func askMetrics(ctx context.Context, client *http.Client, internal string) (serviceMetrics, error) {
@@ -234,6 +238,9 @@ func parseMetrics(r io.Reader) (serviceMetrics, error) {
 		case strings.HasPrefix(line, metricDBInUse):
 			into = &m.dbInUse
 			line = line[len(metricDBInUse):]
+		case strings.HasPrefix(line, metricOwnDBInUse):
+			into = &m.dbInUse
+			line = line[len(metricOwnDBInUse):]
 		default:
 			continue
 		}

@@ -196,6 +196,7 @@ func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testin
 					t.Errorf("%s: %v", name, err)
 				}
 			}
+			othersRead(t, dir)
 			if first, _, _ := strings.Cut(s.stderr.String(), "\n"); !strings.HasPrefix(first, "testbed: "+where) {
 				t.Errorf("the first line must name the testbed: %q", first)
 			}

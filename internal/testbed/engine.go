@@ -30,8 +30,11 @@ const (
 	redisImageVariable   = "LUNCHRUSH_REDIS_IMAGE"
 )
 
-// engineLimit is how long an engine may think about a question that it answers in milliseconds.
-const engineLimit = 5 * time.Second
+// engineLimit is how long an engine may think about questions that it answers in milliseconds. Tests change it.
+var engineLimit = 5 * time.Second
+
+// deaf holds the hosts that took a connection and did not answer within engineLimit: a process asks each only once.
+var deaf sync.Map
 
 // An engine is a container engine on this machine.
 type engine struct {
@@ -45,14 +48,21 @@ func openEngine(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := deaf.Load(host); ok {
+		return nil, notAnswering(host)
+	}
 	cli, err := client.New(client.WithHost(host), client.WithTLSClientConfigFromEnv(), client.WithAPIVersionFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("engine at %s: %w", host, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, engineLimit)
+	limited, cancel := context.WithTimeout(ctx, engineLimit)
 	defer cancel()
-	info, err := cli.Info(ctx, client.InfoOptions{})
+	info, err := cli.Info(limited, client.InfoOptions{})
 	if err != nil {
+		if limited.Err() != nil && ctx.Err() == nil {
+			deaf.Store(host, true)
+			return nil, errors.Join(notAnswering(host), cli.Close())
+		}
 		return nil, errors.Join(fmt.Errorf("no engine answers at %s: %w", host, dialError(err)), cli.Close())
 	}
 	switch i := info.Info; {
@@ -67,6 +77,10 @@ func openEngine(ctx context.Context) (*engine, error) {
 		return nil, errors.Join(err, cli.Close())
 	}
 	return &engine{Client: cli, host: host}, nil
+}
+
+func notAnswering(host string) error {
+	return fmt.Errorf("the engine at %s takes connections and does not answer within %v", host, engineLimit)
 }
 
 // engineHost is DOCKER_HOST, or the first usual socket that exists. Only a socket proves an engine on this machine.
@@ -166,7 +180,12 @@ func probeContainers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.images(ctx)
+	limited, cancel := context.WithTimeout(ctx, 2*engineLimit) // a registry may take half of it to be out of reach
+	defer cancel()
+	_, err = e.images(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("the engine at %s answers, but not within %v when asked for its images", e.host, 2*engineLimit)
+	}
 	return errors.Join(err, e.Close())
 }
 
@@ -181,7 +200,9 @@ func (s *Sweep) sweepContainers(ctx context.Context, ledgers string) error {
 		return nil
 	}
 	defer func() { _ = e.Close() }()
-	found, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", labelStack)})
+	listing, cancel := context.WithTimeout(ctx, engineLimit)
+	defer cancel()
+	found, err := e.ContainerList(listing, client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", labelStack)})
 	if err != nil {
 		return fmt.Errorf("containers: %w", err)
 	}
