@@ -145,6 +145,9 @@ func (f *faults) grip(stack testbed.Stack) error {
 			if err != nil {
 				return err
 			}
+			if kind := f.ending(target); kind != "" && !p.keeps {
+				return fmt.Errorf("%s keeps nothing on the %s testbed when it ends: %s it on local or containers", site, stack.Name(), kind)
+			}
 			target.Process = p
 			f.parts = append(f.parts, p)
 		}
@@ -164,6 +167,16 @@ func (f *faults) grip(stack testbed.Stack) error {
 		}
 	}
 	return nil
+}
+
+// ending is the first kind of fault that ends the target's process, "" if there is none.
+func (f *faults) ending(target *chaos.Target) string {
+	for _, e := range f.entries {
+		if e.Target == target && chaos.SurfaceOf(e.Kind) == chaos.OnProcess && e.Kind != "pause" {
+			return e.Kind
+		}
+	}
+	return ""
 }
 
 // openDatabase opens the fault's own ways into the database, beside any link.
@@ -200,7 +213,7 @@ func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, erro
 		ping = chaos.PingGreeting
 	}
 	return newPart(&part{
-		name: site, ping: ping,
+		name: site, ping: ping, keeps: again.Keeps(name),
 		addr: func(testbed.Instance) string { return link.Upstream() },
 		halt: func(ctx context.Context, _ testbed.Instance) error { return again.Halt(ctx, name) },
 		start: func(ctx context.Context) (testbed.Instance, error) {
@@ -217,7 +230,7 @@ func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, erro
 // the service's own book there.
 func (f *faults) servicePart(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.Instance, internal *chaos.Link) *part {
 	p := newPart(&part{
-		name: siteService, ping: chaos.PingHTTP,
+		name: siteService, ping: chaos.PingHTTP, keeps: true,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
 		start: func(ctx context.Context) (testbed.Instance, error) {

@@ -14,6 +14,9 @@ import (
 
 // A Restarter is a [Stack] whose own parts, databases and Redis, can be started again after their end. Every stack is one.
 type Restarter interface {
+	// Keeps reports whether a part still has, after its end, what it should have on its disk. The embedded database has
+	// nothing: not even its users.
+	Keeps(name Part) bool
 	// Halt ends one of them in an orderly way and keeps what it needs to be started again; Stop would not.
 	Halt(ctx context.Context, name Part) error
 	// Restart starts one of PartMySQL, PartCache, PartQueue again after its end, on what its disk has kept, and returns
@@ -41,6 +44,8 @@ var ports = map[Part]network.Port{
 	PartCache: network.MustParsePort("6379/tcp"),
 	PartQueue: network.MustParsePort("6379/tcp"),
 }
+
+func (s *stack) Keeps(name Part) bool { return s.name != Embedded || name != PartMySQL }
 
 func (s *stack) Halt(ctx context.Context, name Part) error {
 	i := s.Part(name)
@@ -74,6 +79,9 @@ func (s *stack) Restart(ctx context.Context, name Part) (Instance, string, error
 	old := s.Part(name)
 	if old == nil || !name.underService() {
 		return nil, "", fmt.Errorf("%s: no part of the testbed's own", name)
+	}
+	if !s.Keeps(name) {
+		return nil, "", fmt.Errorf("%s: the %s testbed keeps nothing of it", name, s.name)
 	}
 	select {
 	case <-old.Exited():
