@@ -80,6 +80,9 @@ func (f *faultFlags) flags(c *cobra.Command) {
 
 // apply adds the flags' faults to the scenario and checks all of them together.
 func (f *faultFlags) apply(s *scenarios.Scenario) error {
+	if len(f.texts) == 0 {
+		return nil
+	}
 	known := harness.Known()
 	for _, text := range f.texts {
 		fault, err := scenarios.ParseFault(text, known)
@@ -90,8 +93,8 @@ func (f *faultFlags) apply(s *scenarios.Scenario) error {
 			return &usageError{err: fmt.Errorf("--fault %s: %w", text, err)}
 		}
 	}
-	if err := harness.CheckFaults(s); err != nil {
-		return &usageError{err: fmt.Errorf("%s: %w", s.Name, err), hint: "let one end before the other begins"}
+	if err := harness.Check(s); err != nil {
+		return &usageError{err: fmt.Errorf("%s: %w", s.Name, err), hint: "`lunchrush faults` lists what can be injected, on what, with an example each"}
 	}
 	return nil
 }

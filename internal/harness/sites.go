@@ -5,7 +5,6 @@ import (
 
 	"github.com/lunchrush/lunchrush/chaos"
 	"github.com/lunchrush/lunchrush/internal/testbed"
-	"github.com/lunchrush/lunchrush/scenarios"
 )
 
 // What a scenario's fault can be on. The links are those from the service to that part, but for the service's own, on
@@ -54,10 +53,4 @@ func FieldOf(err error) (field string, what error) {
 		return m.Field, errors.New(m.What)
 	}
 	return "inject", err
-}
-
-// CheckFaults reports what is wrong with a scenario's faults together, before anything is started.
-func CheckFaults(sc *scenarios.Scenario) error {
-	_, err := newFaults(sc)
-	return err
 }
