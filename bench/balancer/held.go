@@ -26,6 +26,7 @@ func held(ctx context.Context, o options, back *backend, b *balancer.Balancer, o
 	}
 	var (
 		crowd    sync.WaitGroup
+		over     = make(chan struct{}) // the clients keep their connections until then, as buyers' phones do
 		answered atomic.Int64
 		turn     = make(chan struct{}, dialers)
 		errs     = make(chan error, o.waiting)
@@ -37,13 +38,19 @@ func held(ctx context.Context, o options, back *backend, b *balancer.Balancer, o
 	}
 	for i := range o.waiting {
 		turn <- struct{}{}
-		crowd.Go(func() {
-			err := wait(ctx, address, i, func() { <-turn })
+		crowd.Add(1)
+		go func() {
+			conn, err := wait(ctx, address, i, func() { <-turn })
 			if err == nil {
 				answered.Add(1)
 			}
 			errs <- err
-		})
+			crowd.Done()
+			<-over
+			if conn != nil {
+				_ = conn.Close()
+			}
+		}()
 	}
 	if err := until(ctx, func() bool { return b.Counts()[0].Held == o.waiting }); err != nil {
 		return fmt.Errorf("%d of %d are held: %w", b.Counts()[0].Held, o.waiting, err)
@@ -65,6 +72,7 @@ func held(ctx context.Context, o options, back *backend, b *balancer.Balancer, o
 	crowd.Wait()
 	took := time.Since(healed)
 	spent = cpu() - spent
+	close(over)
 	close(errs)
 	var all []error
 	for err := range errs {
@@ -95,32 +103,32 @@ func held(ctx context.Context, o options, back *backend, b *balancer.Balancer, o
 	return nil
 }
 
-// wait is one client: it sends a request and waits for the answer. It calls sent when the request is on its way.
-func wait(ctx context.Context, address string, i int, sent func()) error {
+// wait is one client: it sends a request and waits for the answer. It calls sent when the request is on its way. The
+// connection is the caller's to close, nil when there is none.
+func wait(ctx context.Context, address string, i int, sent func()) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		sent()
-		return err
+		return nil, err
 	}
-	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	body := strings.Repeat("x", 256)
 	_, err = fmt.Fprintf(conn, "POST /held/%d HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", i, address, len(body), body)
 	sent()
 	if err != nil {
-		return err
+		return conn, err
 	}
 	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 512), nil)
 	if err != nil {
-		return err
+		return conn, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		return errors.Join(err, fmt.Errorf("request %d was answered %d %s", i, res.StatusCode, answer))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("request %d was answered %d %s", i, res.StatusCode, answer)
 	}
-	return nil
+	return conn, err
 }
 
 // until polls for at most half a minute.

@@ -43,7 +43,7 @@ func TestLanesAreGivenInTheOrderOfComing(t *testing.T) {
 // Whatever comes, leaves and changes: never more than the limit, nobody waits for a free lane, and all end free.
 func TestLanesAreNeverLost(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.IntRange(0, 4), 1, 60).Draw(rt, "steps")
+		steps := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 60).Draw(rt, "steps")
 		synctest.Test(t, func(t *testing.T) {
 			limit := 2
 			l := &lanes{limit: func() int { return limit }}
@@ -77,7 +77,22 @@ func TestLanesAreNeverLost(t *testing.T) {
 					if c := pop(false); c != nil {
 						c.cancel()
 					}
-				case 4:
+				case 4: // one leaves at the very moment when its turn comes
+					i := slices.IndexFunc(claims, func(c *claim) bool { return !c.held })
+					if i < 0 || l.busy == 0 {
+						break
+					}
+					c := claims[i]
+					c.cancel()
+					if freed := pop(true); freed != nil {
+						l.give()
+						freed.cancel()
+					}
+					synctest.Wait()
+					if !c.held {
+						claims = slices.DeleteFunc(claims, func(other *claim) bool { return other == c })
+					}
+				case 5:
 					limit = 3 - limit // 2, 1, 2...
 				}
 				synctest.Wait()

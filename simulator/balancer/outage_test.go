@@ -141,13 +141,15 @@ func TestOutagesReplaceEachOther(t *testing.T) {
 	}
 	cut := make(chan error, 1)
 	go func() { _, _, err := ask(newClient(t), "POST", base+"/held", "x"); cut <- err }()
-	until(t, "it is held", func() bool { return count(b).Held == 1 })
+	fmt.Fprint(line(t, base), "POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf")
+	until(t, "they are held", func() bool { return count(b).Held == 2 })
 	if err := b.Refuse(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-cut; err == nil {
 		t.Error("what was held is answered although the balancer refuses")
 	}
+	until(t, "nothing is held any more", func() bool { return count(b).Held == 0 && count(b).Abandoned == 2 })
 	if err := b.Hold(); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +163,7 @@ func TestOutagesReplaceEachOther(t *testing.T) {
 	if err != nil || res.StatusCode != 200 {
 		t.Errorf("after: %v %v", res, err)
 	}
-	if times := in.times(); times["POST /held"] != 0 || times["GET /second"] != 1 {
+	if times := in.times(); times["POST /held"] != 0 || times["POST /half"] != 0 || times["GET /second"] != 1 {
 		t.Errorf("reached the backend: %v", times)
 	}
 	if err := b.Refuse("nobody"); err == nil {

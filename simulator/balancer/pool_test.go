@@ -272,6 +272,39 @@ func TestNewcomerIsInAfterItsFirstPass(t *testing.T) {
 	})
 }
 
+func TestWhatIsGoneIsNoLongerAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &readiness{}
+		p := newTestPool(t.Context(), r.probe)
+		be := Backend{Name: "a", URL: "http://127.0.0.1:1", CheckURL: "http://127.0.0.1:9/readyz", Weight: 1}
+		p.mustPut(t, be)
+		defer p.close()
+		asked := func(while time.Duration) int {
+			time.Sleep(while)
+			synctest.Wait()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			n := len(r.asked)
+			r.asked = nil
+			return n
+		}
+		if got := asked(19 * time.Second); got != 10 {
+			t.Errorf("asked %d times in 19 s, wanted every 2 s", got)
+		}
+		be.URL = "http://127.0.0.1:2"
+		p.mustPut(t, be)
+		if got := asked(19 * time.Second); got != 10 {
+			t.Errorf("after it moved: asked %d times in 19 s", got)
+		}
+		if err := p.remove("a"); err != nil {
+			t.Fatal(err)
+		}
+		if got := asked(19 * time.Second); got != 0 {
+			t.Errorf("after it was removed: asked %d times", got)
+		}
+	})
+}
+
 func TestEjectionIsForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestPool(t.Context(), nil)
