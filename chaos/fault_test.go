@@ -187,6 +187,15 @@ func TestMistakesInAFaultNameWhatIsAccepted(t *testing.T) {
 		{"a parameter where there is none", "hold", map[string]string{"by": "1s"}, "accepted: none"},
 		{"a missing parameter", "latency", nil, "by: latency needs it"},
 		{"no duration", "latency", map[string]string{"by": "soon"}, `by: "soon" is no duration`},
+		{"a word that is none of those", "latency", map[string]string{"by": "1s", "direction": "up"}, `direction: no such value: "up"; accepted: answers, requests, both`},
+		{"a rate without its unit", "bandwidth", map[string]string{"rate": "64kB"}, `rate: "64kB" is no figure like 64kB/s`},
+		{"a rate that could not be measured", "bandwidth", map[string]string{"rate": "5MB/s"}, "rate: 5MB/s is not between 1kB/s and 1MB/s"},
+		{"half a connection", "connections", map[string]string{"left": "1.5"}, `left: "1.5" is no whole number`},
+		{"a table's name that is a statement", "row-lock", map[string]string{"table": "a; DROP TABLE b"}, "is no name of a table"},
+		{"two locks on one table", "deadlock", map[string]string{"first": "a", "then": "a"}, "then: is a as well"},
+		{"a policy that Redis has not", "evict", map[string]string{"policy": "lru"}, `policy: no such value: "lru"; accepted: allkeys-lru`},
+		{"more pause than time", "stall", map[string]string{"by": "1s", "every": "500ms"}, "every: 500ms is less than by, 1s"},
+		{"no time to start", "restart", map[string]string{"every": "10ms"}, "every: 10ms leaves no time to start"},
 		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "jitter: 2ms is not between 0s and 1ms"},
 	}
 	for _, tt := range tests {
