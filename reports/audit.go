@@ -49,16 +49,16 @@ type audit struct {
 
 // A tally counts what is not an order's own.
 type tally struct {
-	payments, refunds               int
-	creates                         int // sends
-	notifies, duplicates            int // sends, and those of them that the plan asked for as duplicates
-	answers, failures               map[string]int
-	probes, probesTaken             int
-	goodputOf, goodput              int
-	doubleByOneCommand, doubleByTwo int // double dispenses: one command started twice, or two commands
-	refundFirst, goodsFirst         int // dispensed and refunded: which came first
-	doubleNotified                  int // double dispenses with more than one notify
-	lateBeyondRefund                int // dispensed and refunded: goods fell after the refund deadline
+	payments, refunds       int
+	creates                 int // sends
+	notifies, duplicates    int // sends, and those of them that the plan asked for as duplicates
+	answers, failures       map[string]int
+	probes, probesTaken     int
+	goodputOf, goodput      int
+	doubleByTwo             int // double dispenses by two commands, not by one that was started twice
+	refundFirst, goodsFirst int // dispensed and refunded: which came first
+	doubleNotified          int // double dispenses with more than one notify
+	lateBeyondRefund        int // dispensed and refunded: goods fell after the refund deadline
 }
 
 type slot struct {
@@ -470,8 +470,6 @@ func (a *audit) count(o *order, j *judgement) {
 		}
 		if o.commands >= 2 {
 			a.tally.doubleByTwo++
-		} else {
-			a.tally.doubleByOneCommand++
 		}
 	case DispensedAndRefunded:
 		if o.first.refundedAt < o.droppedAt {
@@ -482,6 +480,7 @@ func (a *audit) count(o *order, j *judgement) {
 		if wait := o.droppedAt - o.first.at; a.end.refundAfter > 0 && wait > a.end.refundAfter {
 			a.tally.lateBeyondRefund++
 		}
+	default:
 	}
 }
 

@@ -33,8 +33,9 @@ func (c Class) Bad() bool {
 	switch c {
 	case OKDispensed, OKRefunded, OKUnpaid, Recovered:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // Loss reports whether an order of class c cost someone money or goods: bad, and neither [Stuck] nor [Indeterminate].

@@ -39,7 +39,7 @@ one whose process was killed. RUN is a folder, a run's id, or "last".`,
 			if err != nil {
 				return err
 			}
-			reports.WriteText(t.out, analysis, t.color && isTerminal(t.out))
+			_ = reports.WriteText(t.out, analysis, t.color && isTerminal(t.out))
 			fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(dir, "report.html"))
 			return verdictOf(analysis)
 		},

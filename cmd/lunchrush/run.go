@@ -129,7 +129,7 @@ func playOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenario
 	})
 	meter.stop()
 	if result.Analysis != nil {
-		reports.WriteText(t.out, result.Analysis, t.color && isTerminal(t.out))
+		_ = reports.WriteText(t.out, result.Analysis, t.color && isTerminal(t.out))
 		fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(result.Dir, "report.html"))
 	}
 	if err != nil && ctx.Err() != nil {

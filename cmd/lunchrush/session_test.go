@@ -101,7 +101,7 @@ func (w *watched) waitFor(t *testing.T, pattern string) {
 
 func startSession(t *testing.T, args ...string) *session {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lr-") // short: a Unix socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "lr-") //nolint:usetesting // short: a Unix socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +190,10 @@ func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testin
 			if code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
 				t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
 			}
-			for _, name := range []string{"run.json", "plan.jsonl.zst", "books.jsonl.zst", "metrics.csv", "latency.hlog",
-				"results.bin", "report.html", "report.json", "junit.xml", "summary.md"} {
+			for _, name := range []string{
+				"run.json", "plan.jsonl.zst", "books.jsonl.zst", "metrics.csv", "latency.hlog",
+				"results.bin", "report.html", "report.json", "junit.xml", "summary.md",
+			} {
 				if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 					t.Errorf("%s: %v", name, err)
 				}

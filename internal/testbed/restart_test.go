@@ -86,6 +86,7 @@ func addressOf(t *testing.T, stack testbed.Stack, name testbed.Part) string {
 		return stack.CacheRedis()
 	case testbed.PartQueue:
 		return stack.QueueRedis()
+	default:
 	}
 	dsn, err := mysql.ParseDSN(stack.DSN())
 	if err != nil {
