@@ -134,7 +134,7 @@ func (f *Front) Pay(ctx context.Context, orderID string, channel Channel) (Order
 	}
 	if !slices.Contains(o.PayChannels, channel) {
 		// Written first: what may be paid at a channel must be closed there in the end.
-		moved, err := f.Store.AddChannel(ctx, o.ID, append(slices.Clone(o.PayChannels), channel))
+		moved, err := f.Store.AddChannel(ctx, o.ID, append(slices.Clone(o.PayChannels), channel), f.Now().Add(f.Profile.Remedy.After))
 		if err != nil {
 			return o, err
 		}

@@ -50,7 +50,7 @@ func (j *Jobs) list() []job {
 		list = append(list, job{"refund-timer", s.Refund.Every, j.refundOverdue})
 	}
 	if s.Remedy.Mode == On {
-		list = append(list, job{"remedy", s.Remedy.Every, j.workRemedies})
+		list = append(list, job{"remedy", s.Remedy.Every, j.workRemedies}, job{"further-ways", s.Remedy.Every, j.closeFurtherWays})
 	}
 	if s.Queue.Archive > 0 {
 		list = append(list, job{"archive", 15 * time.Second, j.archive})

@@ -81,6 +81,10 @@ func (s *jobStore) DueRemedies(context.Context, time.Time, int) ([]service.Remed
 	return nil, nil
 }
 
+func (s *jobStore) DueFurtherWays(context.Context, time.Time, int) ([]service.FurtherWay, error) {
+	return nil, nil
+}
+
 func (s *jobStore) Archive(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 // hung is a channel that answers nothing.

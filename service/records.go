@@ -132,6 +132,13 @@ type RemedyOrder struct {
 	NextMS  int64
 }
 
+// A FurtherWay is one row of further_ways: an order that may be paid in more than one way, until all but the one it was paid
+// by are closed.
+type FurtherWay struct {
+	OrderID string
+	NextMS  int64
+}
+
 // Reasons of remedy orders and refunds.
 const (
 	BecauseVoid      = "void"             // its pay_queue row was voided

@@ -149,3 +149,50 @@ func (j *Jobs) remedy(ctx context.Context, r RemedyOrder) error {
 	}
 	return nil
 }
+
+// closeFurtherWays closes what was left open when an order that could be paid in several ways was paid in one. A payment made
+// there all the same goes back, although its notification never comes.
+func (j *Jobs) closeFurtherWays(ctx context.Context) error {
+	due, err := j.Store.DueFurtherWays(ctx, j.Now(), jobLimit)
+	return errors.Join(err, each(ctx, due, func(ctx context.Context, w FurtherWay) error {
+		moved, err := j.Store.ClaimFurtherWay(ctx, w, j.Now().Add(max(j.Profile.Remedy.Every, j.Profile.Remedy.After)))
+		if err != nil || !moved {
+			return err
+		}
+		o, err := j.Store.Order(ctx, w.OrderID)
+		if err != nil {
+			return err
+		}
+		if o.Payable() {
+			return nil // every way is asked about, and closed in the end, with the order
+		}
+		for _, name := range o.PayChannels {
+			if o.State != Closed && name == o.Channel {
+				continue
+			}
+			if err := j.closeWay(ctx, o, name); err != nil {
+				return err
+			}
+		}
+		return j.Store.FurtherWayDone(ctx, o.ID)
+	}))
+}
+
+// closeWay closes one way to pay an order that was paid by another. What was paid there before is handled, and so refunded.
+func (j *Jobs) closeWay(ctx context.Context, o Order, name Channel) error {
+	channel, ok := j.Channels[name]
+	if !ok {
+		return ErrNoSuchChannel
+	}
+	began := time.Now()
+	err := channel.Close(ctx, o.ID)
+	j.observe(string(name), "close", began, err)
+	var no *ChannelError
+	switch {
+	case err == nil, errors.Is(err, ErrOrderUnknown):
+		return nil
+	case errors.As(err, &no): // paid, or closed already
+		return j.ask(ctx, o, name)
+	}
+	return fmt.Errorf("closing a further way to pay order %s: %w", o.ID, err)
+}

@@ -57,8 +57,14 @@ type Orders interface {
 	OrderByRequest(ctx context.Context, requestID string) (Order, error)
 	// MakePayable moves CREATED to PAYING.
 	MakePayable(ctx context.Context, o Order) (moved bool, err error)
-	// AddChannel remembers a further channel that may take the payment of a PAYING order.
-	AddChannel(ctx context.Context, orderID string, channels []Channel) (moved bool, err error)
+	// AddChannel remembers a further channel that may take the payment of a PAYING order, and writes the further way, first
+	// looked at at look.
+	AddChannel(ctx context.Context, orderID string, channels []Channel, look time.Time) (moved bool, err error)
+	// DueFurtherWays lists orders with further ways to be looked at; ClaimFurtherWay keeps others away until next, and
+	// FurtherWayDone forgets the row.
+	DueFurtherWays(ctx context.Context, now time.Time, limit int) ([]FurtherWay, error)
+	ClaimFurtherWay(ctx context.Context, w FurtherWay, next time.Time) (moved bool, err error)
+	FurtherWayDone(ctx context.Context, orderID string) error
 	// CloseOrder moves CREATED or PAYING to CLOSED and gives the stock back.
 	CloseOrder(ctx context.Context, orderID string, now time.Time) (moved bool, err error)
 	// DueOrders lists orders in one of states whose NextMS has come, oldest first.

@@ -71,9 +71,40 @@ func (s *Store) MakePayable(ctx context.Context, o service.Order) (bool, error) 
 		service.Paying, o.PayURL, o.NextMS, o.ID, service.Created)
 }
 
-// AddChannel remembers a further channel.
-func (s *Store) AddChannel(ctx context.Context, orderID string, channels []service.Channel) (bool, error) {
-	return s.moved(ctx, `UPDATE orders SET pay_channels = ? WHERE order_id = ? AND state = ?`, channelText(channels), orderID, service.Paying)
+// AddChannel remembers a further channel, and that the order's ways to pay have to be closed in the end.
+func (s *Store) AddChannel(ctx context.Context, orderID string, channels []service.Channel, look time.Time) (bool, error) {
+	return s.cas(ctx, func(tx *sql.Tx) error {
+		moved, err := movedIn(ctx, tx, `UPDATE orders SET pay_channels = ? WHERE order_id = ? AND state = ?`, channelText(channels), orderID, service.Paying)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			return errNotMoved
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO further_ways (order_id, next_ms) VALUES (?, ?) ON DUPLICATE KEY UPDATE next_ms = VALUES(next_ms)`,
+			orderID, look.UnixMilli())
+		return err
+	})
+}
+
+// DueFurtherWays lists orders with more than one way to pay that have to be looked at.
+func (s *Store) DueFurtherWays(ctx context.Context, now time.Time, limit int) ([]service.FurtherWay, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT order_id, next_ms FROM further_ways WHERE next_ms <= ? ORDER BY next_ms LIMIT ?`, now.UnixMilli(), limit)
+	return all(rows, err, func(r *sql.Rows) (w service.FurtherWay, err error) {
+		err = r.Scan(&w.OrderID, &w.NextMS)
+		return w, err
+	})
+}
+
+// ClaimFurtherWay claims an order with more than one way to pay for one look.
+func (s *Store) ClaimFurtherWay(ctx context.Context, w service.FurtherWay, next time.Time) (bool, error) {
+	return s.moved(ctx, `UPDATE further_ways SET next_ms = ? WHERE order_id = ? AND next_ms = ?`, next.UnixMilli(), w.OrderID, w.NextMS)
+}
+
+// FurtherWayDone forgets an order of which no way to pay is open any more.
+func (s *Store) FurtherWayDone(ctx context.Context, orderID string) error {
+	_, err := s.exec(ctx, `DELETE FROM further_ways WHERE order_id = ?`, orderID)
+	return err
 }
 
 // CloseOrder ends an unpaid order.

@@ -125,6 +125,12 @@ var schema = []string{
 		KEY remedy_order_due (state, next_ms)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
+	`CREATE TABLE IF NOT EXISTS further_ways (
+		order_id VARCHAR(32) NOT NULL PRIMARY KEY,
+		next_ms  BIGINT NOT NULL,
+		KEY further_ways_due (next_ms)
+	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+
 	`CREATE TABLE IF NOT EXISTS notify_refused (
 		refused_id  BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
 		channel     VARCHAR(16) NOT NULL,
