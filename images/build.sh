@@ -2,15 +2,20 @@
 # Builds the container images that lunchrush runs its databases from, out of Debian packages: no image registry is asked.
 # Needs a container engine, mmdebstrap and a Debian mirror. An image whose recipe has not changed is kept.
 #
-#   LUNCHRUSH_DEBIAN_MIRROR    mirror of debian          (http://deb.debian.org/debian)
-#   LUNCHRUSH_SECURITY_MIRROR  mirror of debian-security (http://deb.debian.org/debian-security)
+#   LUNCHRUSH_DEBIAN_MIRROR    mirror of debian          (mmdebstrap's default)
+#   LUNCHRUSH_SECURITY_MIRROR  mirror of debian-security (mmdebstrap's default); give both or neither
 #   FORCE=1                    build again all the same, for newer packages
 set -euo pipefail
 cd "$(dirname "$0")"
 
 suite=bookworm
-mirror=${LUNCHRUSH_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-security=${LUNCHRUSH_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Without a mirror mmdebstrap takes its own, with the suite's updates and security fixes.
+mirrors=()
+if [ -n "${LUNCHRUSH_DEBIAN_MIRROR:-}${LUNCHRUSH_SECURITY_MIRROR:-}" ]; then
+  mirror=${LUNCHRUSH_DEBIAN_MIRROR:?is needed beside LUNCHRUSH_SECURITY_MIRROR}
+  security=${LUNCHRUSH_SECURITY_MIRROR:?is needed beside LUNCHRUSH_DEBIAN_MIRROR}
+  mirrors=("deb $mirror $suite main" "deb $mirror $suite-updates main" "deb $security $suite-security main")
+fi
 label=io.github.lunchrush.recipe
 
 # The classic builder: an engine from Debian has no buildx.
@@ -41,8 +46,7 @@ else
   command -v mmdebstrap >/dev/null || die "no mmdebstrap; on Debian: apt-get install mmdebstrap"
   tar=$(mktemp --suffix=.tar)
   began=$SECONDS
-  mmdebstrap --quiet --variant=apt "$suite" "$tar" \
-    "deb $mirror $suite main" "deb $mirror $suite-updates main" "deb $security $suite-security main"
+  mmdebstrap --quiet --variant=apt "$suite" "$tar" ${mirrors[@]+"${mirrors[@]}"}
   # A bootstrap that failed leaves a tar without files, which the engine would import without a word.
   tar -tf "$tar" ./usr/bin/dpkg >/dev/null 2>&1 || die "mmdebstrap made an archive without a Debian in it"
   docker import --change "LABEL $label=$base_recipe" --change 'CMD ["/bin/sh"]' - "$base" <"$tar" >/dev/null
