@@ -99,10 +99,10 @@ func (f deadlock) cross(ctx context.Context, conn *sql.Conn) error {
 	if err := execute(ctx, conn, "START TRANSACTION", weigh()); err != nil {
 		return errors.Join(err, execute(ctx, conn, "ROLLBACK"))
 	}
-	_, err := count(ctx, conn, lockingRead(f.first, 0))
+	err := lock(ctx, conn, lockingRead(f.first, 0))
 	if err == nil {
 		waitUntil(ctx, time.Now().Add(deadlockHold))
-		_, err = count(ctx, conn, lockingRead(f.then, 0))
+		err = lock(ctx, conn, lockingRead(f.then, 0))
 	}
 	return errors.Join(err, execute(ctx, conn, "ROLLBACK"))
 }
@@ -134,7 +134,7 @@ func (f deadlock) Felt(ctx context.Context, t *Target) (Evidence, error) {
 		err := execute(ctx, conn, "START TRANSACTION")
 		for _, table := range []string{f.then, f.first} {
 			if err == nil {
-				_, err = count(ctx, conn, lockingRead(table, 1))
+				err = lock(ctx, conn, lockingRead(table, 1))
 				waitUntil(limit, time.Now().Add(10*time.Millisecond))
 			}
 		}

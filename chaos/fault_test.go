@@ -241,6 +241,7 @@ func (n *notes) Felt(e Entry, ev Evidence) {
 		n.felt <- struct{}{}
 	}
 }
+
 func (n *notes) Healed(e Entry, err error) {
 	if err != nil {
 		n.add("heal failed " + e.ID)

@@ -137,7 +137,9 @@ func TestDatabaseFaultsAreMetWithTheEnginesOwnErrors(t *testing.T) {
 			defer hangUp(conn)
 			return execute(ctx, conn, "UPDATE orders SET state = state + 1 WHERE id = 1")
 		}, 1205},
-		{"two transactions cross", "deadlock", map[string]string{"first": "slots", "then": "orders", "every": "10ms"},
+		{
+			"two transactions cross", "deadlock",
+			map[string]string{"first": "slots", "then": "orders", "every": "10ms"},
 			func(ctx context.Context) error {
 				for ctx.Err() == nil {
 					conn, err := session(ctx, db.User, "START TRANSACTION", "UPDATE orders SET state = state + 1 WHERE id = 1")
@@ -151,7 +153,8 @@ func TestDatabaseFaultsAreMetWithTheEnginesOwnErrors(t *testing.T) {
 					}
 				}
 				return ctx.Err()
-			}, 1213},
+			}, 1213,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

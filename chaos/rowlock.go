@@ -50,7 +50,7 @@ func (f rowLock) Inject(ctx context.Context, t *Target) (func(context.Context) e
 	for i := 1; ; i++ {
 		err := execute(ctx, conn, "START TRANSACTION")
 		if err == nil {
-			_, err = count(ctx, conn, lockingRead(f.table, f.rows))
+			err = lock(ctx, conn, lockingRead(f.table, f.rows))
 		}
 		switch {
 		case err == nil:

@@ -63,17 +63,16 @@ func hangUp(conn *sql.Conn) error {
 	return err
 }
 
-// count runs a query for its locks and counts its rows.
-func count(ctx context.Context, conn *sql.Conn, query string) (n int, err error) {
+// lock runs a query for its locks alone.
+func lock(ctx context.Context, conn *sql.Conn, query string) (err error) {
 	rows, err := conn.QueryContext(ctx, query)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		n++
+	for rows.Next() { // a lock may be waited for in the middle of the answer
 	}
-	return n, rows.Err()
+	return rows.Err()
 }
 
 // waits reports whether query, in a transaction of a session of its own, has to wait for somebody's lock: it gives up
@@ -86,7 +85,7 @@ func waits(ctx context.Context, db *sql.DB, query string) (Evidence, error) {
 	}
 	defer func() { _ = hangUp(conn) }()
 	began := time.Now()
-	_, err = count(ctx, conn, query)
+	err = lock(ctx, conn, query)
 	took := time.Since(began).Round(time.Millisecond)
 	switch {
 	case numbered(err, errLockWait):

@@ -29,8 +29,10 @@ func TestParseFaultReadsAFlagAsAFileIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Fault{At: TimeOfDay(11*time.Hour + 56*time.Minute), For: time.Minute, On: "mysql", Inject: "latency",
-		Params: map[string]string{"by": "200ms"}}
+	want := Fault{
+		At: TimeOfDay(11*time.Hour + 56*time.Minute), For: time.Minute, On: "mysql", Inject: "latency",
+		Params: map[string]string{"by": "200ms"},
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -40,9 +42,11 @@ func TestParseFaultTellsEveryMistakeWithItsPlace(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", `--fault:1:1: "" is not key=value`},
 		{"no value", "at=11:56,for", `--fault:1:10: "for" is not key=value`},
-		{"a bad time and a misspelt kind", "at=noon,for=60s,on=mysql,inject=latencies",
+		{
+			"a bad time and a misspelt kind", "at=noon,for=60s,on=mysql,inject=latencies",
 			"--fault:1:4: at: \"noon\" is not a time of day; a time of day is like \"11:56\" or \"24:30\"\n" +
-				`--fault:1:33: inject: nothing can inject "latencies"; did you mean latency? accepted: latency, outage`},
+				`--fault:1:33: inject: nothing can inject "latencies"; did you mean latency? accepted: latency, outage`,
+		},
 		{"a misspelt parameter", "at=11:56,for=60s,on=mysql,inject=latency,bye=1s", "--fault:1:42: bye: latency has no such parameter; did you mean by?"},
 		{"a duration without unit", "at=11:56,for=60,on=mysql,inject=outage", "--fault:1:14: for: 60 has no unit; did you mean 60s?"},
 		{"what the fault itself refuses", "at=11:56,for=60s,on=moon,inject=outage", "--fault:1:21: on: nothing runs there"},
@@ -72,8 +76,10 @@ func TestLoadTimelineCountsFromTheStartAndHasNoTargets(t *testing.T) {
 		{"an empty file", "", "f.yaml:1:1: is empty; wants faults"},
 		{"a target", "faults:\n  - {at: 5s, for: 10s, on: mysql, inject: outage}\n", "f.yaml:2:24: faults[0].on: outage has no such parameter"},
 		{"a time of day", "faults:\n  - {at: \"11:56\", for: 10s, inject: outage}\n", "f.yaml:2:10: faults[0].at: \"11:56\" is not a duration"},
-		{"a mistake in the second", "faults:\n  - {at: 1s, for: 1s, inject: outage}\n  - {at: 1s, for: 1s, inject: latency}\n",
-			"f.yaml:3:5: faults[1].by: latency needs it"},
+		{
+			"a mistake in the second", "faults:\n  - {at: 1s, for: 1s, inject: outage}\n  - {at: 1s, for: 1s, inject: latency}\n",
+			"f.yaml:3:5: faults[1].by: latency needs it",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

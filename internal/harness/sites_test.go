@@ -40,20 +40,34 @@ func TestTheExampleOfEveryFaultLoads(t *testing.T) {
 
 func TestAFaultThatCannotBeIsRefusedWithItsPlace(t *testing.T) {
 	tests := []struct{ name, fault, want string }{
-		{"no such target", `{at: "11:10", for: 5s, on: mysqll, inject: hold}`,
-			`x.yaml:9:32: faults[0].on: there is no "mysqll"; hold can be on mysql, redis-cache`},
-		{"a target that does not offer it", `{at: "11:10", for: 5s, on: wechat, inject: kill}`,
-			"x.yaml:9:32: faults[0].on: kill acts on a process, which wechat is not; it can be on mysql, redis-cache, redis-queue, service"},
-		{"a value that cannot be", `{at: "11:10", for: 5s, on: mysql, inject: latency, by: soon}`,
-			`x.yaml:9:56: faults[0].by: "soon" is no duration like 200ms`},
-		{"a value out of bounds", `{at: "11:10", for: 5s, on: mysql, inject: bandwidth, rate: 9MB/s}`,
-			"x.yaml:9:58: faults[0].rate: 9MB/s is not between 1kB/s and 1MB/s"},
-		{"a parameter that is missing", `{at: "11:10", for: 5s, on: mysql, inject: table-lock}`,
-			"x.yaml:9:5: faults[0].table: table-lock needs it; for example"},
-		{"a name that is no table's", `{at: "11:10", for: 5s, on: mysql, inject: table-lock, table: "x; drop table y"}`,
-			`"x; drop table y" is no name of a table`},
-		{"both parameters out of their bounds together", `{at: "11:10", for: 5s, on: redis-cache, inject: stall, by: 2s, every: 1s}`,
-			"x.yaml:9:68: faults[0].every: 1s is less than by, 2s"},
+		{
+			"no such target", `{at: "11:10", for: 5s, on: mysqll, inject: hold}`,
+			`x.yaml:9:32: faults[0].on: there is no "mysqll"; hold can be on mysql, redis-cache`,
+		},
+		{
+			"a target that does not offer it", `{at: "11:10", for: 5s, on: wechat, inject: kill}`,
+			"x.yaml:9:32: faults[0].on: kill acts on a process, which wechat is not; it can be on mysql, redis-cache, redis-queue, service",
+		},
+		{
+			"a value that cannot be", `{at: "11:10", for: 5s, on: mysql, inject: latency, by: soon}`,
+			`x.yaml:9:56: faults[0].by: "soon" is no duration like 200ms`,
+		},
+		{
+			"a value out of bounds", `{at: "11:10", for: 5s, on: mysql, inject: bandwidth, rate: 9MB/s}`,
+			"x.yaml:9:58: faults[0].rate: 9MB/s is not between 1kB/s and 1MB/s",
+		},
+		{
+			"a parameter that is missing", `{at: "11:10", for: 5s, on: mysql, inject: table-lock}`,
+			"x.yaml:9:5: faults[0].table: table-lock needs it; for example",
+		},
+		{
+			"a name that is no table's", `{at: "11:10", for: 5s, on: mysql, inject: table-lock, table: "x; drop table y"}`,
+			`"x; drop table y" is no name of a table`,
+		},
+		{
+			"both parameters out of their bounds together", `{at: "11:10", for: 5s, on: redis-cache, inject: stall, by: 2s, every: 1s}`,
+			"x.yaml:9:68: faults[0].every: 1s is less than by, 2s",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
