@@ -87,12 +87,16 @@ type Audit struct {
 	Notifies     int           `json:"notifies"` // sends, with retries and duplicates
 	Probes       int           `json:"probes"`
 	ProbesTaken  int           `json:"probes_taken"` // must be 0
-	Oversold     int           `json:"oversold"`     // stock items, pieces
-	Undersold    int           `json:"undersold"`
-	UpperBound   string        `json:"upper_bound"` // "0 lost of 412: at most 0.73% with 95% confidence"
-	Bad          []BadOrder    `json:"bad"`         // at most 1,000, worst first; Classes counts all
-	Queue        QueueFacts    `json:"queue"`       // the account's own SQL, on the service's book
-	PayToDrop    Quantiles     `json:"pay_to_dispense"`
+
+	// ProbeKinds counts the probes by what was false about them: "signtest", "forged", ...
+	ProbeKinds map[string]int `json:"probe_kinds"`
+
+	Oversold   int        `json:"oversold"` // stock items, pieces
+	Undersold  int        `json:"undersold"`
+	UpperBound string     `json:"upper_bound"` // "0 lost of 412: at most 0.73% with 95% confidence"
+	Bad        []BadOrder `json:"bad"`         // at most 1,000, worst first; Classes counts all
+	Queue      QueueFacts `json:"queue"`       // the account's own SQL, on the service's book
+	PayToDrop  Quantiles  `json:"pay_to_dispense"`
 }
 
 // QueueFacts are what the platform's engineers looked at: the pay_queue at the end.

@@ -54,6 +54,7 @@ type tally struct {
 	notifies, duplicates    int // sends, and those of them that the plan asked for as duplicates
 	answers, failures       map[string]int
 	probes, probesTaken     int
+	probeKinds              map[string]int
 	goodputOf, goodput      int
 	doubleByTwo             int // double dispenses by two commands, not by one that was started twice
 	refundFirst, goodsFirst int // dispensed and refunded: which came first
@@ -87,6 +88,7 @@ func newAudit(run *runlog.Manifest) *audit {
 	}
 	a.tally.answers = make(map[string]int)
 	a.tally.failures = make(map[string]int)
+	a.tally.probeKinds = make(map[string]int)
 	a.orders, a.keys = newIndex(&a.ids), newIndex(&a.ids)
 	return a
 }
@@ -215,6 +217,11 @@ func (a *audit) take(r *runlog.Record) {
 		}
 	case runlog.ProbeIntent:
 		a.tally.probes++
+		if _, known := a.tally.probeKinds[r.Note]; known {
+			a.tally.probeKinds[r.Note]++
+		} else {
+			a.tally.probeKinds[strings.Clone(r.Note)] = 1
+		}
 	case runlog.ProbeAnswer:
 		a.answer("probe", r, r.OK)
 		if !r.OK && r.Status/100 == 2 {
@@ -401,6 +408,7 @@ func (a *audit) result() (Audit, []bad) {
 		Notifies:    a.tally.notifies,
 		Probes:      a.tally.probes,
 		ProbesTaken: a.tally.probesTaken,
+		ProbeKinds:  a.tally.probeKinds,
 		Queue:       a.queue,
 		Bad:         []BadOrder{},
 	}

@@ -28,6 +28,7 @@ var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.F
 	"rankChecks": rankChecks,
 	"bytes":      bytesOf,
 	"lower":      strings.ToLower,
+	"kinds":      kindsOf,
 }).ParseFS(assets, "templates/report.html.tmpl"))
 
 // HTML writes the report that people read: one file that needs no network, no font and no script of others.

@@ -2,7 +2,9 @@ package reports
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +35,15 @@ func several(n int, one, many string) string {
 		return "1 " + one
 	}
 	return count(int64(n)) + " " + many
+}
+
+// kindsOf lists counts by name: "forged 3, signtest 2".
+func kindsOf(counts map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, name+" "+count(int64(counts[name])))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func thousands(n uint64) string {

@@ -158,7 +158,7 @@ func passedRun() *Analysis {
 		},
 		Audit: Audit{
 			Orders: 412, Classes: map[Class]int{OKDispensed: 391, OKRefunded: 7, OKUnpaid: 14}, PaidFen: 139300, DispensedFen: 136850, RefundedFen: 2450,
-			Payments: 398, Notifies: 420, Probes: 12, UpperBound: "0 lost of 412: at most 0.73% with 95% confidence", Queue: QueueFacts{Rows: 398},
+			Payments: 398, Notifies: 420, Probes: 12, ProbeKinds: map[string]int{"forged": 9, "signtest": 3}, UpperBound: "0 lost of 412: at most 0.73% with 95% confidence", Queue: QueueFacts{Rows: 398},
 			PayToDrop: sampleQuantiles(391, 2100*time.Millisecond, 4100*time.Millisecond),
 		},
 		Latency: sampleLatencies(412, 0),

@@ -90,6 +90,9 @@ func writeClasses(w io.Writer, a *Audit) {
 	}
 	fmt.Fprintf(w, "%s yuan paid %s %s dispensed + %s refunded + %s open%s\n", yuan(a.PaidFen), equals, yuan(a.DispensedFen),
 		yuan(a.RefundedFen), yuan(a.OpenFen), left)
+	if a.Probes > 0 {
+		fmt.Fprintf(w, "%s false %s sent (%s), %s taken\n", count(int64(a.Probes)), plural(a.Probes, "notification"), kindsOf(a.ProbeKinds), count(int64(a.ProbesTaken)))
+	}
 	if a.UpperBound != "" {
 		fmt.Fprintf(w, "%s\n", a.UpperBound)
 	}

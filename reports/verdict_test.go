@@ -355,3 +355,26 @@ func TestTheBoundOnLossStandsOnlyWhereNothingWentWrong(t *testing.T) {
 		})
 	}
 }
+
+func TestFalseNotificationsAreToldByWhatWasFalse(t *testing.T) {
+	b := wholeRun(t)
+	b.many(3)
+	for i, kind := range []string{"signtest", "forged", "signtest", "replayed"} {
+		at := int64(30+i) * second
+		b.add(runlog.Record{At: at, Event: runlog.ProbeIntent, ID: kind, Note: kind})
+		b.add(runlog.Record{At: at, Event: runlog.ProbeAnswer, ID: kind, Note: kind, Status: 401, OK: true})
+	}
+	b.end()
+	a := b.analyse()
+	validate(t, a)
+	var text strings.Builder
+	if err := WriteText(&text, a, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "4 false notifications sent (forged 1, replayed 1, signtest 2), 0 taken"; !strings.Contains(text.String(), want) {
+		t.Errorf("the summary does not say %q:\n%s", want, text.String())
+	}
+	if want := "4 false notifications sent (forged 1, replayed 1, signtest 2), 0 of them taken"; !strings.Contains(rendered(t, a), want) {
+		t.Errorf("the page does not say %q", want)
+	}
+}
