@@ -52,6 +52,9 @@ func (s *jobStore) Postpone(_ context.Context, o service.Order, next time.Time) 
 }
 
 func (s *jobStore) DispenseCommand(context.Context, string) (service.Command, error) {
+	if s.command.ID == "" {
+		return service.Command{}, service.ErrNotFound
+	}
 	return s.command, nil
 }
 
@@ -64,7 +67,10 @@ func (s *jobStore) CancelSent(_ context.Context, c, _ service.Command, now time.
 	return true, nil
 }
 
-func (s *jobStore) NotDispensed(_ context.Context, _ service.Command, _ service.CommandState, _ service.RefundRow, now time.Time) (service.State, error) {
+func (s *jobStore) NotDispensed(_ context.Context, c service.Command, _ service.CommandState, _ service.RefundRow, now time.Time) (service.State, error) {
+	if c.OrderID != s.orders[0].ID {
+		return "", service.ErrNotFound
+	}
 	s.orders, s.refunded = nil, now
 	return service.Refunding, nil
 }
@@ -154,7 +160,7 @@ func TestWhenASilentMachinesOrderIsRefunded(t *testing.T) {
 				store := &jobStore{
 					lost:    test.lost,
 					orders:  []service.Order{{ID: "o", State: service.Dispensing, Channel: service.WeChat, NextMS: paid.Add(90 * time.Second).UnixMilli()}},
-					command: service.Command{ID: "c-o", State: service.Sent, Kind: service.Dispense, SentMS: paid.Add(test.sent).UnixMilli()},
+					command: service.Command{ID: "c-o", State: service.Sent, Kind: service.Dispense, OrderID: "o", SentMS: paid.Add(test.sent).UnixMilli()},
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
@@ -171,4 +177,18 @@ func TestWhenASilentMachinesOrderIsRefunded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With dedupe none the payment and its command are two writes: a process that dies between them leaves an order that is paid
+// and has no command. It gets its money back.
+func TestAPaidOrderWithoutACommandIsRefunded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &jobStore{orders: []service.Order{{ID: "o", State: service.Dispensing, Channel: service.WeChat}}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		jobsOn(store).Run(ctx)
+		if store.refunded.IsZero() {
+			t.Error("not refunded")
+		}
+	})
 }

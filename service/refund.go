@@ -36,6 +36,7 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 	}
 	switch c.State {
 	case "": // no command: the process died between recording the payment and writing it, as was
+		c.OrderID = o.ID
 		_, err = j.takeBack(ctx, o, c, CommandSilent, BecauseNoResult, now)
 	case Queued:
 		moved, err := j.Store.CancelQueued(ctx, c, refundOf(paymentOf(o), BecauseNoResult), now)
