@@ -140,7 +140,7 @@ func printSweep(t *terminal, s testbed.Sweep) {
 	for _, found := range []struct {
 		what string
 		list []string
-	}{{"process", s.Processes}, {"container", s.Containers}, {"network", s.Networks}, {"folder", s.Folders}} {
+	}{{"process", s.Processes}, {"container", s.Containers}, {"folder", s.Folders}} {
 		for _, name := range found.list {
 			fmt.Fprintf(t.out, "removed %s %s\n", found.what, name)
 		}

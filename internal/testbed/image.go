@@ -126,7 +126,7 @@ func (e *engine) removeOldImages(ctx context.Context, keep string) error {
 			continue
 		}
 		// One that a container uses cannot be removed, and need not be.
-		_, _ = e.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{})
+		_, _ = e.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{PruneChildren: true})
 	}
 	return nil
 }

@@ -105,7 +105,6 @@ func (l *ledger) close() error {
 type Sweep struct {
 	Processes  []string // "mysql (pid 4711)"
 	Containers []string // "lunchrush-peak-lunch-1f0e-mysql"
-	Networks   []string
 	Folders    []string
 	Running    int      // stacks whose harness is alive; they were left alone
 	Notes      []string // what could not be looked at or removed, and why
@@ -113,10 +112,10 @@ type Sweep struct {
 
 // Empty reports whether nothing was removed and nothing is worth saying.
 func (s Sweep) Empty() bool {
-	return len(s.Processes)+len(s.Containers)+len(s.Networks)+len(s.Folders)+len(s.Notes) == 0
+	return len(s.Processes)+len(s.Containers)+len(s.Folders)+len(s.Notes) == 0
 }
 
-// Clean removes what earlier runs left because they were killed: child processes, temp folders, containers, networks.
+// Clean removes what earlier runs left because they were killed: child processes, temp folders, containers.
 // Stacks whose harness is still alive are left alone. Its error joins what could not be removed.
 func Clean(ctx context.Context) (Sweep, error) {
 	var s Sweep
