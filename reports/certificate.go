@@ -37,7 +37,7 @@ func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
 }
 
 func endedWhole(run *runlog.Manifest, truncated bool) Check {
-	c := Check{Name: "the run ended whole", Want: "whole", Got: run.Ended, Samples: 1, Status: status(run.Ended == "whole")}
+	c := Check{Name: checkEndedWhole, Want: "whole", Got: run.Ended, Samples: 1, Status: status(run.Ended == "whole")}
 	switch {
 	case run.Ended == "":
 		c.Got, c.Note = "killed", "run.json was never finished"
@@ -52,7 +52,7 @@ func endedWhole(run *runlog.Manifest, truncated bool) Check {
 }
 
 func drained(a *audit) Check {
-	c := Check{Name: "the drain had its time", Want: "all orders closed, or the deadline reached", Samples: 1, Status: status(a.end.over)}
+	c := Check{Name: checkDrained, Want: "all orders closed, or the deadline reached", Samples: 1, Status: status(a.end.over)}
 	switch {
 	case a.run.DrainedAtNS > 0:
 		c.Got = "all closed after " + span(a.run.DrainedAtNS)
@@ -65,7 +65,7 @@ func drained(a *audit) Check {
 }
 
 func bookWhole(a *audit) Check {
-	c := Check{Name: "the service's book is whole", Want: "every order and the last line", Samples: a.served, Status: status(a.end.whole)}
+	c := Check{Name: checkBookWhole, Want: "every order and the last line", Samples: a.served, Status: status(a.end.whole)}
 	switch {
 	case a.ended < 0 && a.served == 0:
 		c.Got = "none"
@@ -78,7 +78,7 @@ func bookWhole(a *audit) Check {
 }
 
 func planMatches(run *runlog.Manifest, p *planned, err error) Check {
-	c := Check{Name: "the plan is the one that was played", Want: short(run.PlanSHA256), Got: "-", Status: unknown}
+	c := Check{Name: checkPlan, Want: short(run.PlanSHA256), Got: "-", Status: unknown}
 	switch {
 	case err != nil:
 		c.Note = planWarning(err)

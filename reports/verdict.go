@@ -30,7 +30,7 @@ func invariants(a *audit, res *Audit) []Check {
 			}
 		}
 	}
-	every := Check{Name: "every order ends well", Want: "no order in a bad class", Got: "all of " + count(int64(res.Orders)), Samples: res.Orders}
+	every := Check{Name: checkOrders, Want: "no order in a bad class", Got: "all of " + count(int64(res.Orders)), Samples: res.Orders}
 	switch {
 	case wrong > 0:
 		every.Status = failed
@@ -66,13 +66,13 @@ func invariants(a *audit, res *Audit) []Check {
 
 	checks := []Check{every, money}
 	if res.Probes > 0 {
-		c := Check{Name: "no false notification is taken", Want: "0", Got: count(int64(res.ProbesTaken)), Samples: res.Probes, Status: status(res.ProbesTaken == 0)}
+		c := Check{Name: checkProbes, Want: "0", Got: count(int64(res.ProbesTaken)), Samples: res.Probes, Status: status(res.ProbesTaken == 0)}
 		if res.ProbesTaken > 0 {
 			c.Note = "the first: " + a.takenKind
 		}
 		checks = append(checks, c)
 	}
-	sold := Check{Name: "no piece is sold twice", Want: "0", Got: count(int64(res.Oversold)), Samples: len(a.slots), Status: status(res.Oversold == 0)}
+	sold := Check{Name: checkStock, Want: "0", Got: count(int64(res.Oversold)), Samples: len(a.slots), Status: status(res.Oversold == 0)}
 	if !a.end.whole || len(a.slots) == 0 {
 		sold.Got, sold.Status, sold.Note = "-", unknown, "the service's stock is not known"
 	}
@@ -116,14 +116,39 @@ func decide(x *Analysis, a *audit) Verdict {
 func has(status string) func(Check) bool { return func(c Check) bool { return c.Status == status } }
 func not(status string) func(Check) bool { return func(c Check) bool { return c.Status != status } }
 
-// doubt names the first thing in the way of a verdict.
+// doubt names the first thing in the way of a verdict. The name of some checks is the sentence that should be true: read
+// after a colon it would say the opposite of what is meant.
 func doubt(what string, c Check) string {
 	why := c.Note
 	if why == "" {
 		why = fmt.Sprintf("%s, wanted %s", c.Got, c.Want)
 	}
-	return fmt.Sprintf("%s: %s: %s", what, c.Name, why)
+	switch {
+	case !slices.Contains(sentences, c.Name):
+		return fmt.Sprintf("%s: %s: %s", what, c.Name, why)
+	case c.Status == unknown:
+		return fmt.Sprintf("%s: it is not known whether %s (%s)", what, c.Name, why)
+	}
+	if c.Note == "" {
+		why = c.Got
+	} else if c.Got != "-" {
+		why = c.Got + ": " + c.Note
+	}
+	return fmt.Sprintf("%s: it is not true that %s (%s)", what, c.Name, why)
 }
+
+// The checks whose name is a sentence.
+const (
+	checkEndedWhole = "the run ended whole"
+	checkDrained    = "the drain had its time"
+	checkBookWhole  = "the service's book is whole"
+	checkPlan       = "the plan is the one that was played"
+	checkOrders     = "every order ends well"
+	checkProbes     = "no false notification is taken"
+	checkStock      = "no piece is sold twice"
+)
+
+var sentences = []string{checkEndedWhole, checkDrained, checkBookWhole, checkPlan, checkOrders, checkProbes, checkStock}
 
 // violation says what was lost, how much, since when.
 func violation(x *Analysis, a *audit, v *Verdict) string {
@@ -322,7 +347,7 @@ func likelyDoubt(x *Analysis, c Check) string {
 			busy += ", with something else"
 		}
 		return fmt.Sprintf("%s: harness %.2f and service %.2f of %d cores", busy, harness, served, cores)
-	case c.Name == "the run ended whole" && x.Run.Ended == "":
+	case c.Name == checkEndedWhole && x.Run.Ended == "":
 		return "the harness was killed; the books are read to their last whole record"
 	}
 	return ""

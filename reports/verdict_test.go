@@ -61,7 +61,7 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p99": "< 5%"} }},
 		{name: "nothing measures an expectation", exit: ExitInconclusive, headline: "nothing measures this",
 			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p98": "< 1s"} }},
-		{name: "nothing happened at all", exit: ExitInconclusive, headline: "money and data cannot be judged: every order ends well: no orders", with: func(*books) {}},
+		{name: "nothing happened at all", exit: ExitInconclusive, headline: "money and data cannot be judged: it is not known whether every order ends well (no orders)", with: func(*books) {}},
 		{name: "the harness was late", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99: 30.0 ms, wanted <= 5ms", likely: "with something else: harness 0.10 and service 0.20 of 2 cores",
 			with: func(b *books) {
 				b.many(3)
@@ -91,7 +91,7 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 			b.plan = "" // no file; the manifest still names a hash
 			b.manifest.PlanSHA256 = "abc"
 		}},
-		{name: "the run was interrupted", exit: ExitInconclusive, headline: "the run ended whole: interrupted",
+		{name: "the run was interrupted", exit: ExitInconclusive, headline: "it is not true that the run ended whole (interrupted",
 			with: func(b *books) { b.many(3); b.manifest.Ended = "interrupted" }},
 		{name: "the run was interrupted with money on its way", exit: ExitInconclusive, with: func(b *books) {
 			b.tell("22 paid b1 350")
@@ -117,7 +117,7 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 			b.manifest.Expect = map[string]string{"notify.p99": "< 200ms"}
 			b.manifest.Ended = "error"
 			b.manifest.Error = "the database went away"
-		}, headline: "the run proves nothing: the run ended whole: the database went away"},
+		}, headline: "the run proves nothing: it is not true that the run ended whole (error: the database went away)"},
 		{name: "one notify, two commands", exit: ExitViolated, headline: "1 order dispensed twice (3.50 yuan), since 11:00:18",
 			likely: "one payment, several notifies, several commands", with: func(b *books) {
 				b.many(3)
