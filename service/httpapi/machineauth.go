@@ -123,8 +123,8 @@ func (k *keyring) authenticate(r *http.Request, machineID string, body []byte) e
 		return errUnauthorized
 	}
 	// From the right: an id may hold colons.
-	rest, mac, _ := cutLast(credentials)
-	id, stamp, _ := cutLast(rest)
+	rest, mac := cutLast(credentials)
+	id, stamp := cutLast(rest)
 	if id != machineID || !isID(machineID) { // one that is none would be remembered at its full length
 		return errUnauthorized
 	}
@@ -157,12 +157,12 @@ func (k *keyring) authenticate(r *http.Request, machineID string, body []byte) e
 }
 
 // cutLast cuts text at its last colon.
-func cutLast(text string) (before, after string, found bool) {
+func cutLast(text string) (before, after string) {
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
-		return text, "", false
+		return text, ""
 	}
-	return text[:i], text[i+1:], true
+	return text[:i], text[i+1:]
 }
 
 func signature(key []byte, ms, method, uri string, body []byte) []byte {
