@@ -152,9 +152,12 @@ type overrides struct {
 	seed     uint64
 	speed    float64
 	machines int
+
+	given func(flag string) bool // set by flags
 }
 
 func (o *overrides) flags(c *cobra.Command) {
+	o.given = c.Flags().Changed
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of everything that chance decides")
 	c.Flags().Float64Var(&o.speed, "speed", 0, "how many times faster the demand curve runs; 1 is real time (default: the scenario's)")
 	c.Flags().IntVar(&o.machines, "machines", 0, "machines in the fleet (default: the scenario's)")
@@ -169,12 +172,12 @@ func (o *overrides) load(name string) (*scenarios.Scenario, error) {
 	if err := harness.Check(s); err != nil {
 		return nil, &usageError{err: err, hint: "`lunchrush serve --switches` and `lunchrush faults` list what there is"}
 	}
-	if o.speed != 0 {
+	if o.given("speed") {
 		if err := s.SetSpeed(o.speed); err != nil {
 			return nil, &usageError{err: fmt.Errorf("--speed: %w", err), hint: "1 is real time, 90 plays 90 minutes in one"}
 		}
 	}
-	if o.machines != 0 {
+	if o.given("machines") {
 		if err := s.SetMachines(o.machines); err != nil {
 			return nil, &usageError{err: fmt.Errorf("--machines: %w", err)}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -66,7 +67,7 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 	root.SetIn(t.in)
 	root.SetVersionTemplate("lunchrush {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{err: err, hint: fmt.Sprintf("see `%s --help`", c.CommandPath())}
+		return &usageError{err: plainFlagError(c, err), hint: fmt.Sprintf("see `%s --help`", c.CommandPath())}
 	})
 	root.AddCommand(
 		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newReport(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t),
@@ -90,6 +91,27 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 	}
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return root
+}
+
+var wrongValue = regexp.MustCompile(`^invalid argument ("(?s:.*)") for "(?:-., )?--([a-z-]+)" flag: strconv\.`)
+
+// plainFlagError says what a flag wants where the parser of numbers speaks for itself.
+func plainFlagError(c *cobra.Command, err error) error {
+	m := wrongValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	flag := c.Flags().Lookup(m[2])
+	if flag == nil {
+		return err
+	}
+	wants := map[string]string{
+		"uint64": "a whole number, 0 or more", "int": "a whole number", "float64": "a number", "bool": "true or false",
+	}[flag.Value.Type()]
+	if wants == "" {
+		return err
+	}
+	return fmt.Errorf("--%s: %s is not %s", flag.Name, m[1], wants)
 }
 
 // exactly wants n positional arguments and says what is missing otherwise.
