@@ -115,6 +115,11 @@ func TestOutagesInTheMidstOfTraffic(t *testing.T) {
 			}
 			var mu sync.Mutex
 			paid := make(map[string]int) // order: machine
+			var tries atomic.Int64
+			tried := func(n int64, what string) { // that much traffic passes
+				before := tries.Load()
+				servicetest.Eventually(t, 30*time.Second, what, func() bool { return tries.Load() >= before+n })
+			}
 			stop := make(chan struct{})
 			var buyers sync.WaitGroup
 			for i := range machines {
@@ -125,6 +130,7 @@ func TestOutagesInTheMidstOfTraffic(t *testing.T) {
 							return
 						case <-time.After(50 * time.Millisecond):
 						}
+						tries.Add(1)
 						o, ok := town.TryBuy(fmt.Sprintf("r%d-%d", i, n), dropping[i].ID)
 						if !ok {
 							continue
@@ -137,14 +143,14 @@ func TestOutagesInTheMidstOfTraffic(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(time.Second)
+			tried(40, "traffic before the outage")
 			cut()
-			time.Sleep(3 * time.Second)
+			tried(100, "traffic during the outage")
 			if status, body := town.Do("GET", town.Internal+"/readyz", nil); status != 503 || !strings.Contains(body, out) {
 				t.Errorf("readyz during the outage: %d %s", status, body)
 			}
 			heal()
-			time.Sleep(time.Second)
+			tried(40, "traffic after the outage")
 			close(stop)
 			buyers.Wait()
 			servicetest.Eventually(t, 10*time.Second, "ready again", func() bool {
