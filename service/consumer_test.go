@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +16,16 @@ import (
 // rowStore holds one row of pay_queue.
 type rowStore struct {
 	service.Store
+
+	mu     sync.Mutex // guards what follows
 	row    service.QueueRow
 	ended  string
 	remedy bool
 }
 
 func (s *rowStore) DueRows(_ context.Context, now time.Time, _ int) ([]service.QueueRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.ended != "" || now.UnixMilli() < s.row.NextMS {
 		return nil, nil
 	}
@@ -28,22 +33,30 @@ func (s *rowStore) DueRows(_ context.Context, now time.Time, _ int) ([]service.Q
 }
 
 func (s *rowStore) Claim(_ context.Context, row *service.QueueRow, now time.Time, lease time.Duration) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	row.ConsumeCount++
 	s.row.ConsumeCount, s.row.NextMS = row.ConsumeCount, now.Add(lease).UnixMilli()
 	return true, nil
 }
 
 func (s *rowStore) Finish(context.Context, service.QueueRow, time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ended = "finished"
 	return true, nil
 }
 
 func (s *rowStore) Retry(_ context.Context, _ service.QueueRow, _, next time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.row.NextMS = next.UnixMilli()
 	return true, nil
 }
 
 func (s *rowStore) Void(_ context.Context, _ service.QueueRow, _ time.Time, remedy bool) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ended, s.remedy = "void", remedy
 	return true, nil
 }

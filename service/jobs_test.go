@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,7 @@ type jobStore struct {
 	lost    int // compare-and-sets of CancelSent that another wins
 
 	claimed   atomic.Int32
+	mu        sync.Mutex // guards what follows, orders, command and lost: several jobs look
 	cancelled time.Time
 	refunded  time.Time
 }
@@ -35,6 +37,8 @@ func (s *jobStore) ClaimRefund(context.Context, *service.RefundRow, time.Time) (
 }
 
 func (s *jobStore) DueOrders(_ context.Context, states []service.State, now time.Time, _ int) (due []service.Order, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, o := range s.orders {
 		if states[0] == service.Dispensing && o.NextMS <= now.UnixMilli() {
 			due = append(due, o)
@@ -44,6 +48,8 @@ func (s *jobStore) DueOrders(_ context.Context, states []service.State, now time
 }
 
 func (s *jobStore) Postpone(_ context.Context, o service.Order, next time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.orders[0].NextMS != o.NextMS {
 		return false, nil
 	}
@@ -52,6 +58,8 @@ func (s *jobStore) Postpone(_ context.Context, o service.Order, next time.Time) 
 }
 
 func (s *jobStore) DispenseCommand(context.Context, string) (service.Command, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.command.ID == "" {
 		return service.Command{}, service.ErrNotFound
 	}
@@ -59,6 +67,8 @@ func (s *jobStore) DispenseCommand(context.Context, string) (service.Command, er
 }
 
 func (s *jobStore) CancelSent(_ context.Context, c, _ service.Command, now time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.lost--; s.lost >= 0 || c.SentMS != s.command.SentMS {
 		s.command.SentMS = now.UnixMilli() // given again
 		return false, nil
@@ -68,6 +78,8 @@ func (s *jobStore) CancelSent(_ context.Context, c, _ service.Command, now time.
 }
 
 func (s *jobStore) NotDispensed(_ context.Context, c service.Command, _ service.CommandState, _ service.RefundRow, now time.Time) (service.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c.OrderID != s.orders[0].ID {
 		return "", service.ErrNotFound
 	}
