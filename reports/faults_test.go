@@ -24,16 +24,31 @@ func TestAFaultIsReportedAsItCame(t *testing.T) {
 		records []runlog.Record
 		want    Fault
 	}{
-		{"felt and healed", []runlog.Record{on, felt, off},
-			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Felt: true, Healed: true, Evidence: "silent"}},
-		{"not felt", []runlog.Record{on, unfelt, off},
-			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Healed: true, Evidence: "it answered"}},
-		{"never measured", []runlog.Record{on, off},
-			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Healed: true, Evidence: neverMeasured}},
-		{"not healed", []runlog.Record{on, felt, failed},
-			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Felt: true, Evidence: "silent", Note: "not healed: gone"}},
-		{"a run that was killed while it was on", []runlog.Record{on, felt},
-			Fault{FromNS: 13 * second, ToNS: 18 * second, Injected: true, Felt: true, Evidence: "silent"}},
+		{
+			"felt and healed",
+			[]runlog.Record{on, felt, off},
+			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Felt: true, Healed: true, Evidence: "silent"},
+		},
+		{
+			"not felt",
+			[]runlog.Record{on, unfelt, off},
+			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Healed: true, Evidence: "it answered"},
+		},
+		{
+			"never measured",
+			[]runlog.Record{on, off},
+			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Healed: true, Evidence: neverMeasured},
+		},
+		{
+			"not healed",
+			[]runlog.Record{on, felt, failed},
+			Fault{FromNS: 13 * second, ToNS: 19 * second, Injected: true, Felt: true, Evidence: "silent", Note: "not healed: gone"},
+		},
+		{
+			"a run that was killed while it was on",
+			[]runlog.Record{on, felt},
+			Fault{FromNS: 13 * second, ToNS: 18 * second, Injected: true, Felt: true, Evidence: "silent"},
+		},
 		{"never injected: where it was planned", nil, Fault{FromNS: 12 * second, ToNS: 17 * second, Evidence: neverMeasured}},
 	}
 	for _, tt := range tests {

@@ -231,8 +231,10 @@ func keyFigures(a *Analysis) []keyFigure {
 			held++
 		}
 	}
-	load := keyFigure{Name: "load certificate", Value: fmt.Sprintf("%d of %d", held, len(a.Certificate)), Note: "the load was what was planned",
-		Bad: held < len(a.Certificate) || held == 0}
+	load := keyFigure{
+		Name: "load certificate", Value: fmt.Sprintf("%d of %d", held, len(a.Certificate)), Note: "the load was what was planned",
+		Bad: held < len(a.Certificate) || held == 0,
+	}
 	if load.Bad {
 		load.Note = "the load is not proven"
 	}

@@ -47,8 +47,10 @@ func sampleLatencies(orders int64, slow time.Duration) []Latency {
 		{"heartbeat", orders * 8, 900 * time.Microsecond, 5 * time.Millisecond},
 		{"probe", 12, time.Millisecond, 2 * time.Millisecond},
 	} {
-		out = append(out, Latency{Kind: k.kind, Response: sampleQuantiles(k.n, k.p50, k.p99), Service: sampleQuantiles(k.n, k.p50-200*time.Microsecond, k.p99*2/3),
-			Lateness: sampleQuantiles(k.n, 60*time.Microsecond, 900*time.Microsecond), Curve: sampleCurve(k.n, k.p50, k.p99), Served: sampleCurve(k.n, k.p50-200*time.Microsecond, k.p99*2/3)})
+		out = append(out, Latency{
+			Kind: k.kind, Response: sampleQuantiles(k.n, k.p50, k.p99), Service: sampleQuantiles(k.n, k.p50-200*time.Microsecond, k.p99*2/3),
+			Lateness: sampleQuantiles(k.n, 60*time.Microsecond, 900*time.Microsecond), Curve: sampleCurve(k.n, k.p50, k.p99), Served: sampleCurve(k.n, k.p50-200*time.Microsecond, k.p99*2/3),
+		})
 	}
 	return out
 }
@@ -214,9 +216,16 @@ func failedRun() *Analysis {
 			Slot: 1 + i%40, Channel: []string{"wechat", "alipay"}[i%2], Fen: 350, AtNS: at, Why: "money back at 11:19:22, goods fell at 11:21:07",
 		}
 		for j, e := range []struct{ who, what string }{
-			{"buyer", "asks for the order"}, {"service", "order created, answered 201 in 6 ms"}, {"channel", "paid 3.50 yuan, transaction 4200001" + b.Key},
-			{"channel", "notify sent (1st)"}, {"service", "answered 200 in 12 ms"}, {"channel", "refunded 3.50 yuan, R" + b.Order}, {"service", "command c" + b.Key + " dispense"},
-			{"machine", "goods fell"}, {"machine", "result dispensed, answered 200"}, {"service", "order REFUNDED at the end"},
+			{"buyer", "asks for the order"},
+			{"service", "order created, answered 201 in 6 ms"},
+			{"channel", "paid 3.50 yuan, transaction 4200001" + b.Key},
+			{"channel", "notify sent (1st)"},
+			{"service", "answered 200 in 12 ms"},
+			{"channel", "refunded 3.50 yuan, R" + b.Order},
+			{"service", "command c" + b.Key + " dispense"},
+			{"machine", "goods fell"},
+			{"machine", "result dispensed, answered 200"},
+			{"service", "order REFUNDED at the end"},
 		} {
 			b.Events = append(b.Events, Moment{at - int64(9-j)*int64(1300*time.Millisecond), e.who, e.what})
 		}
@@ -243,9 +252,11 @@ func killedRun() *Analysis {
 		Run:         m,
 		Verdict:     Verdict{Outcome: Inconclusive, ExitCode: 97, Headline: "the run was cut short after 41 s: 3 orders are indeterminate", Since: -1},
 		Certificate: []Check{{Name: "the run is whole", Want: "whole", Got: "cut short", Status: "fail"}},
-		Audit: Audit{Orders: 130, Classes: map[Class]int{OKDispensed: 120, OKUnpaid: 7, Indeterminate: 3}, PaidFen: 43050, DispensedFen: 42000, OpenFen: 1050,
+		Audit: Audit{
+			Orders: 130, Classes: map[Class]int{OKDispensed: 120, OKUnpaid: 7, Indeterminate: 3}, PaidFen: 43050, DispensedFen: 42000, OpenFen: 1050,
 			Payments: 123, Notifies: 124, PayToDrop: Quantiles{P50: -1, P90: -1, P99: -1, P999: -1, Max: -1},
-			Bad: []BadOrder{{Class: Indeterminate, Key: "o000128", Why: "the answer to POST /v1/orders never came", AtNS: 40e9}}},
+			Bad: []BadOrder{{Class: Indeterminate, Key: "o000128", Why: "the answer to POST /v1/orders never came", AtNS: 40e9}},
+		},
 	}
 	a.Timeline, a.Demand = sampledPlay(&m, false)
 	a.Timeline = a.Timeline[:38]

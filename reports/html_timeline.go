@@ -153,27 +153,37 @@ func (t *timeline) panels() []panel {
 			{name: "notify p99", class: "line notify", points: t.values(func(s *runlog.Sample) float64 { return s.NotifyP99MS })},
 			{name: "create p50", class: "line create low", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP50MS })},
 			{name: "create p99", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.CreateP99MS })},
-		}}, {
+		},
+	}, {
 		name: "backlog", height: 80, floor: 5, label: plain, series: []series{
-			{name: "pay_queue rows waiting", class: "line backlog", area: "fill backlog",
-				points: t.values(func(s *runlog.Sample) float64 { return float64(s.Backlog) })},
-		}}, {
+			{
+				name: "pay_queue rows waiting", class: "line backlog", area: "fill backlog",
+				points: t.values(func(s *runlog.Sample) float64 { return float64(s.Backlog) }),
+			},
+		},
+	}, {
 		name: "oldest", height: 60, floor: 1, steps: secondSteps(1), label: age, series: []series{
-			{name: "age of the oldest row", class: "line backlog", area: "fill backlog",
+			{
+				name: "age of the oldest row", class: "line backlog", area: "fill backlog",
 				points: t.values(func(s *runlog.Sample) float64 {
 					if s.Backlog < 0 {
 						return -1
 					}
 					return s.BacklogAge
-				})},
-		}}, {
+				}),
+			},
+		},
+	}, {
 		name: "paid orders open", height: 60, floor: 5, label: plain, series: []series{
 			{name: "neither goods nor money back yet", class: "line offered", points: t.values(func(s *runlog.Sample) float64 { return float64(s.Open) })},
-		}}}
+		},
+	}}
 	if any(loss) {
 		panels = append(panels, panel{name: "orders lost", height: 60, floor: 5, label: plain, series: []series{
-			{name: "proven by the books so far", class: "line bad", area: "fill bad",
-				points: t.values(func(s *runlog.Sample) float64 { return float64(s.LossSoFar) })},
+			{
+				name: "proven by the books so far", class: "line bad", area: "fill bad",
+				points: t.values(func(s *runlog.Sample) float64 { return float64(s.LossSoFar) }),
+			},
 		}})
 	}
 	panels = append(panels, panel{name: "CPU cores", height: 50, floor: 0.5, label: plain, series: []series{
@@ -336,8 +346,10 @@ func (t *timeline) strips() []strip {
 		}
 	}
 	if v := t.a.Verdict; t.since() {
-		strips = append(strips, strip{name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
-			from: float64(v.Since), to: float64(v.Since)})
+		strips = append(strips, strip{
+			name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
+			from: float64(v.Since), to: float64(v.Since),
+		})
 	}
 	return strips
 }

@@ -39,7 +39,8 @@ var never = math.NaN()
 // gauges is the list of measures, in the order in which a manual prints them.
 var gauges = slices.Concat(
 	[]gauge{
-		{MeasureDoc{"loss.total", "", "orders that cost someone money or goods: lost, acked_lost, dispensed_and_refunded, double_dispense, double_refund, unpaid_dispense, amount_mismatch together"},
+		{
+			MeasureDoc{"loss.total", "", "orders that cost someone money or goods: lost, acked_lost, dispensed_and_refunded, double_dispense, double_refund, unpaid_dispense, amount_mismatch together"},
 			func(e *evidence) (float64, int) {
 				n := 0
 				for c, orders := range e.audit.Classes {
@@ -48,7 +49,8 @@ var gauges = slices.Concat(
 					}
 				}
 				return float64(n), e.audit.Orders
-			}},
+			},
+		},
 		{MeasureDoc{"loss.fen", "fen", "what those orders cost, in fen"}, func(e *evidence) (float64, int) { return float64(e.audit.LossFen), e.audit.Orders }},
 		classGauge("lost", Lost, "orders paid, and neither goods nor money by the deadline"),
 		classGauge("acked_lost", AckedLost, "orders whose notify was answered with success and whose payment the service does not know"),
@@ -60,12 +62,18 @@ var gauges = slices.Concat(
 		classGauge("stuck", Stuck, "orders whose money is right and that the service never brought to an end"),
 		classGauge("recovered", Recovered, "orders that the remedy job made good"),
 		classGauge("indeterminate", Indeterminate, "orders of which the books cannot tell"),
-		{MeasureDoc{"oversold", "", "pieces that the service believes in and that are not in the machines"},
-			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Oversold)) }},
-		{MeasureDoc{"undersold", "", "pieces in the machines that the service does not believe in"},
-			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Undersold)) }},
-		{MeasureDoc{"probes_taken", "", "forged, replayed, altered notifications that were not refused"},
-			func(e *evidence) (float64, int) { return float64(e.audit.ProbesTaken), e.audit.Probes }},
+		{
+			MeasureDoc{"oversold", "", "pieces that the service believes in and that are not in the machines"},
+			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Oversold)) },
+		},
+		{
+			MeasureDoc{"undersold", "", "pieces in the machines that the service does not believe in"},
+			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Undersold)) },
+		},
+		{
+			MeasureDoc{"probes_taken", "", "forged, replayed, altered notifications that were not refused"},
+			func(e *evidence) (float64, int) { return float64(e.audit.ProbesTaken), e.audit.Probes },
+		},
 	},
 	latencyGauges(),
 	[]gauge{
@@ -73,36 +81,52 @@ var gauges = slices.Concat(
 		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),
 		payToDrop("p99", 0.99, func(q Quantiles) int64 { return q.P99 }),
 		payToDrop("max", 0, func(q Quantiles) int64 { return q.Max }),
-		{MeasureDoc{"amplification", "", "notifies sent for each payment, without the duplicates that the plan asked for; 1 is none"},
+		{
+			MeasureDoc{"amplification", "", "notifies sent for each payment, without the duplicates that the plan asked for; 1 is none"},
 			func(e *evidence) (float64, int) {
 				return ratio(e.tally.notifies-e.tally.duplicates, e.audit.Payments)
-			}},
+			},
+		},
 		{MeasureDoc{"backlog.max", "", "most unfinished pay_queue rows"}, func(e *evidence) (float64, int) { return backlogMax(e.samples) }},
 		{MeasureDoc{"backlog.end", "", "unfinished pay_queue rows at the end of the drain"}, func(e *evidence) (float64, int) { return backlogEnd(e.samples) }},
 		{MeasureDoc{"backlog.age_max", "ns", "greatest age of the oldest unfinished pay_queue row"}, func(e *evidence) (float64, int) { return backlogAge(e.samples) }},
-		{MeasureDoc{"backlog.slope", "rows/s", "how fast the backlog grew while the plan was played: the median of the slopes of all pairs of seconds (Theil-Sen)"},
-			func(e *evidence) (float64, int) { return backlogSlope(e.samples) }},
-		{MeasureDoc{"goodput.ratio", "share", "orders whose goods fell within the refund deadline of their payment, of those whose buyer paid in time and whose machine was meant to dispense at once"},
-			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.goodputOf) }},
-		{MeasureDoc{"queue.later_than_60s", "share", "pay_queue rows last consumed more than 60 s after their creation: the account's own query"},
-			func(e *evidence) (float64, int) { return ratio(e.audit.Queue.LaterThan60, e.audit.Queue.Rows) }},
-		{MeasureDoc{"queue.voided", "", "pay_queue rows that were given up"},
-			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Voided)) }},
+		{
+			MeasureDoc{"backlog.slope", "rows/s", "how fast the backlog grew while the plan was played: the median of the slopes of all pairs of seconds (Theil-Sen)"},
+			func(e *evidence) (float64, int) { return backlogSlope(e.samples) },
+		},
+		{
+			MeasureDoc{"goodput.ratio", "share", "orders whose goods fell within the refund deadline of their payment, of those whose buyer paid in time and whose machine was meant to dispense at once"},
+			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.goodputOf) },
+		},
+		{
+			MeasureDoc{"queue.later_than_60s", "share", "pay_queue rows last consumed more than 60 s after their creation: the account's own query"},
+			func(e *evidence) (float64, int) { return ratio(e.audit.Queue.LaterThan60, e.audit.Queue.Rows) },
+		},
+		{
+			MeasureDoc{"queue.voided", "", "pay_queue rows that were given up"},
+			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Voided)) },
+		},
 		{MeasureDoc{"remedies", "", "rows of remedy_order"}, func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Remedies)) }},
 		{MeasureDoc{"refunds", "", "refunds that the channels made"}, func(e *evidence) (float64, int) { return float64(e.tally.refunds), e.audit.Orders }},
-		{MeasureDoc{"lateness.p99", "ns", "how late the harness itself sent, all kinds of send together"},
-			func(e *evidence) (float64, int) { q := quantilesOf(e.lateness); return quantile(q, q.P99) }},
-		{MeasureDoc{"service.cpu", "cores", "processor cores that the service used on average while the plan was played"},
+		{
+			MeasureDoc{"lateness.p99", "ns", "how late the harness itself sent, all kinds of send together"},
+			func(e *evidence) (float64, int) { q := quantilesOf(e.lateness); return quantile(q, q.P99) },
+		},
+		{
+			MeasureDoc{"service.cpu", "cores", "processor cores that the service used on average while the plan was played"},
 			func(e *evidence) (float64, int) {
 				if e.run.Generator.WallNS <= 0 || e.run.Generator.ServiceCPU <= 0 {
 					return never, 0
 				}
 				return float64(e.run.Generator.ServiceCPU) / float64(e.run.Generator.WallNS), 1
-			}},
-		{MeasureDoc{"service.rss", "bytes", "most memory that the service had resident"},
+			},
+		},
+		{
+			MeasureDoc{"service.rss", "bytes", "most memory that the service had resident"},
 			func(e *evidence) (float64, int) {
 				return float64(e.run.Generator.ServiceRSS), min(1, int(e.run.Generator.ServiceRSS))
-			}},
+			},
+		},
 	},
 )
 

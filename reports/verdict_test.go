@@ -43,86 +43,116 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 		since    string
 	}{
 		{name: "all is well", with: func(b *books) { b.many(3) }, exit: ExitPass, headline: "3 orders, 3 payments, 10.50 yuan: all accounted for"},
-		{name: "an expectation is missed", exit: ExitMissed, headline: "notify.p99 is 297 ms, wanted < 200ms",
-			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p99": "< 200ms"} }},
-		{name: "an expectation is missed while the queue grew", exit: ExitMissed, likely: "the queue grew by 2.0 rows a second, to 38 rows",
+		{
+			name: "an expectation is missed", exit: ExitMissed, headline: "notify.p99 is 297 ms, wanted < 200ms",
+			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p99": "< 200ms"} },
+		},
+		{
+			name: "an expectation is missed while the queue grew", exit: ExitMissed, likely: "the queue grew by 2.0 rows a second, to 38 rows",
 			with: func(b *books) {
 				b.many(3)
 				b.manifest.Expect = map[string]string{"notify.p99": "< 200ms"}
 				for i := range 20 {
 					b.samples = append(b.samples, runlog.Sample{AtNS: int64(i) * second, Phase: "play", Backlog: 2 * i})
 				}
-			}},
-		{name: "an expectation has no samples", exit: ExitInconclusive, headline: "an expectation cannot be judged: result.p99: no samples",
-			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"result.p99": "< 1s"} }},
-		{name: "an expectation has too few samples", exit: ExitInconclusive, headline: "notify.p999: 300 samples are too few: this needs 2995",
-			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p999": "< 1s"} }},
-		{name: "an expectation is in another unit", exit: ExitInconclusive, headline: "notify.p99 is a duration, and < 5% is not",
-			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p99": "< 5%"} }},
-		{name: "nothing measures an expectation", exit: ExitInconclusive, headline: "nothing measures this",
-			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p98": "< 1s"} }},
+			},
+		},
+		{
+			name: "an expectation has no samples", exit: ExitInconclusive, headline: "an expectation cannot be judged: result.p99: no samples",
+			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"result.p99": "< 1s"} },
+		},
+		{
+			name: "an expectation has too few samples", exit: ExitInconclusive, headline: "notify.p999: 300 samples are too few: this needs 2995",
+			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p999": "< 1s"} },
+		},
+		{
+			name: "an expectation is in another unit", exit: ExitInconclusive, headline: "notify.p99 is a duration, and < 5% is not",
+			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p99": "< 5%"} },
+		},
+		{
+			name: "nothing measures an expectation", exit: ExitInconclusive, headline: "nothing measures this",
+			with: func(b *books) { b.many(3); b.manifest.Expect = map[string]string{"notify.p98": "< 1s"} },
+		},
 		{name: "nothing happened at all", exit: ExitInconclusive, headline: "money and data cannot be judged: it is not known whether every order ends well (no orders)", with: func(*books) {}},
-		{name: "the harness was late", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99: 30.0 ms, wanted <= 5ms", likely: "with something else: harness 0.10 and service 0.20 of 2 cores",
+		{
+			name: "the harness was late", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99: 30.0 ms, wanted <= 5ms", likely: "with something else: harness 0.10 and service 0.20 of 2 cores",
 			with: func(b *books) {
 				b.many(3)
 				for i := range b.sends["create.lateness"] {
 					b.sends["create.lateness"][i] = 30 * time.Millisecond
 				}
-			}},
-		{name: "the harness left out sends", exit: ExitInconclusive, headline: "create sends: sent of offered: 290 of 300 (96.7 %)",
-			with: func(b *books) { b.many(3); b.manifest.Sent["create"] = 290 }},
-		{name: "the harness took the machine for itself", exit: ExitInconclusive, headline: "the harness's share of the machine: 95 %",
-			with: func(b *books) { b.many(3); b.manifest.Generator.CPUNS = 190 * second }},
-		{name: "a fault was not felt", exit: ExitInconclusive, headline: "felt: latency 200ms on mysql: 3ms",
+			},
+		},
+		{
+			name: "the harness left out sends", exit: ExitInconclusive, headline: "create sends: sent of offered: 290 of 300 (96.7 %)",
+			with: func(b *books) { b.many(3); b.manifest.Sent["create"] = 290 },
+		},
+		{
+			name: "the harness took the machine for itself", exit: ExitInconclusive, headline: "the harness's share of the machine: 95 %",
+			with: func(b *books) { b.many(3); b.manifest.Generator.CPUNS = 190 * second },
+		},
+		{
+			name: "a fault was not felt", exit: ExitInconclusive, headline: "felt: latency 200ms on mysql: 3ms",
 			with: func(b *books) {
 				b.many(3)
 				b.manifest.Faults = []runlog.FaultPlan{{ID: "f1", What: "latency 200ms", On: "mysql"}}
 				b.add(runlog.Record{Event: runlog.FaultFelt, ID: "f1", Note: "3ms, wanted 200ms"})
-			}},
+			},
+		},
 		{name: "a fault was felt", exit: ExitPass, with: func(b *books) {
 			b.many(3)
 			b.manifest.Faults = []runlog.FaultPlan{{ID: "f1", What: "latency 200ms", On: "mysql"}}
 			b.add(runlog.Record{Event: runlog.FaultFelt, ID: "f1", OK: true, Note: "203ms, wanted 200ms"})
 		}},
-		{name: "a fault was never measured", exit: ExitInconclusive, headline: "never measured",
-			with: func(b *books) { b.many(3); b.manifest.Faults = []runlog.FaultPlan{{ID: "f1"}} }},
+		{
+			name: "a fault was never measured", exit: ExitInconclusive, headline: "never measured",
+			with: func(b *books) { b.many(3); b.manifest.Faults = []runlog.FaultPlan{{ID: "f1"}} },
+		},
 		{name: "the plan is another one", exit: ExitInconclusive, headline: "the plan is the one that was played", with: func(b *books) {
 			b.many(3)
 			b.plan = "" // no file; the manifest still names a hash
 			b.manifest.PlanSHA256 = "abc"
 		}},
-		{name: "the run was interrupted", exit: ExitInconclusive, headline: "it is not true that the run ended whole (interrupted",
-			with: func(b *books) { b.many(3); b.manifest.Ended = "interrupted" }},
+		{
+			name: "the run was interrupted", exit: ExitInconclusive, headline: "it is not true that the run ended whole (interrupted",
+			with: func(b *books) { b.many(3); b.manifest.Ended = "interrupted" },
+		},
 		{name: "the run was interrupted with money on its way", exit: ExitInconclusive, with: func(b *books) {
 			b.tell("22 paid b1 350")
 			b.manifest.Ended, b.manifest.DrainedAtNS = "interrupted", 0
 		}},
-		{name: "goods and money both went, for the queue was slow", exit: ExitViolated, since: "11:01:02",
+		{
+			name: "goods and money both went, for the queue was slow", exit: ExitViolated, since: "11:01:02",
 			headline: "1 order dispensed and refunded (3.50 yuan), since 11:01:02",
 			likely:   "callbacks waited up to 49.0 s in the queue, longer than the refund deadline of 30.0 s: the refund timer and the late callback both acted",
 			with: func(b *books) {
 				b.many(3)
 				b.tell(refundedLate)
 				b.samples = []runlog.Sample{{AtNS: 60 * second, Phase: "play", Backlog: 30, BacklogAge: 49}}
-			}},
-		{name: "a violated invariant stands above a failed certificate and a missed expectation", exit: ExitViolated, headline: "dispensed and refunded",
+			},
+		},
+		{
+			name: "a violated invariant stands above a failed certificate and a missed expectation", exit: ExitViolated, headline: "dispensed and refunded",
 			with: func(b *books) {
 				b.many(3)
 				b.tell(refundedLate)
 				b.manifest.Ended = "interrupted"
 				b.manifest.Expect = map[string]string{"loss.total": "== 0"}
-			}},
+			},
+		},
 		{name: "a failed certificate stands above a missed expectation", exit: ExitInconclusive, with: func(b *books) {
 			b.many(3)
 			b.manifest.Expect = map[string]string{"notify.p99": "< 200ms"}
 			b.manifest.Ended = "error"
 			b.manifest.Error = "the database went away"
 		}, headline: "the run proves nothing: it is not true that the run ended whole (error: the database went away)"},
-		{name: "one notify, two commands", exit: ExitViolated, headline: "1 order dispensed twice (3.50 yuan), since 11:00:18",
+		{
+			name: "one notify, two commands", exit: ExitViolated, headline: "1 order dispensed twice (3.50 yuan), since 11:00:18",
 			likely: "one payment, several notifies, several commands", with: func(b *books) {
 				b.many(3)
 				b.tell("22 paid b1 350\n23 notify b1\n23 notify b1 1 duplicate\n24 command b1 c1\n24 command b1 c2\n26 drops b1 c1\n28 drops b1 c2\n120 says b1 DISPENSED 350 tb1")
-			}},
+			},
+		},
 		{name: "a forged notification was taken", exit: ExitViolated, headline: "1 false notification taken (forged), since 11:00:20", with: func(b *books) {
 			b.many(3)
 			b.add(runlog.Record{At: 30 * second, Event: runlog.ProbeIntent, ID: "p1", Note: "forged"})

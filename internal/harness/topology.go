@@ -143,8 +143,11 @@ func balance(ctx context.Context, started map[string][]testbed.Instance) (*balan
 	}
 	b, err := balancer.New(balancer.Config{
 		Listeners: []balancer.Listener{
-			{Name: doorPublic, Pool: "front"}, {Name: doorPolls, Pool: "notifier"},
-			{Name: doorWeChat, Pool: "gate-wechat"}, {Name: doorAlipay, Pool: "gate-alipay"}, {Name: doorInternal},
+			{Name: doorPublic, Pool: "front"},
+			{Name: doorPolls, Pool: "notifier"},
+			{Name: doorWeChat, Pool: "gate-wechat"},
+			{Name: doorAlipay, Pool: "gate-alipay"},
+			{Name: doorInternal},
 		},
 		Pools: []balancer.Pool{
 			pool("front", "front", testbed.Instance.Public), pool("notifier", "notifier", testbed.Instance.Public),

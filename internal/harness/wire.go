@@ -3,10 +3,11 @@ package harness
 import (
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/simulator"
-	"go.yaml.in/yaml/v3"
 )
 
 // wire connects the service to the stack's databases and to the simulator's channels.

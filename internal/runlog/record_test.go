@@ -7,8 +7,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/lunchrush/lunchrush/internal/runlog"
 	"pgregory.net/rapid"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
 )
 
 // The encoder by hand and encoding/json write records that read the same, by either decoder.
@@ -71,8 +72,10 @@ func FuzzParseRecord(f *testing.F) {
 }
 
 func BenchmarkParseRecord(b *testing.B) {
-	r := runlog.Record{At: 123456789012, Event: runlog.NotifyAnswer, Order: "20261120000001", Channel: "wechat", ID: "n000001",
-		Txn: "4200000001", N: 1, Status: 200, OK: true, Took: 1234567}
+	r := runlog.Record{
+		At: 123456789012, Event: runlog.NotifyAnswer, Order: "20261120000001", Channel: "wechat", ID: "n000001",
+		Txn: "4200000001", N: 1, Status: 200, OK: true, Took: 1234567,
+	}
 	line := strings.TrimSuffix(string(runlog.AppendRecord(nil, &r)), "\n")
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/lunchrush/lunchrush/internal/runlog"
 )
 
@@ -325,8 +326,12 @@ func TestOnlySomeOrdersAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range []runlog.Record{
-		{At: 1, Event: runlog.BuyerIntent, Key: "k1"}, {At: 2, Event: runlog.BuyerIntent, Key: "k2"}, {At: 3, Event: runlog.ChannelPaid, Key: "k1", Order: "o1"},
-		{At: 4, Event: runlog.MachineDropped, Order: "o1"}, {At: 5, Event: runlog.MachineDropped, Order: "o12"}, {At: 6, Event: runlog.Phase, Note: `,"o":"o1"`},
+		{At: 1, Event: runlog.BuyerIntent, Key: "k1"},
+		{At: 2, Event: runlog.BuyerIntent, Key: "k2"},
+		{At: 3, Event: runlog.ChannelPaid, Key: "k1", Order: "o1"},
+		{At: 4, Event: runlog.MachineDropped, Order: "o1"},
+		{At: 5, Event: runlog.MachineDropped, Order: "o12"},
+		{At: 6, Event: runlog.Phase, Note: `,"o":"o1"`},
 	} {
 		w.Book(r)
 	}
@@ -435,8 +440,10 @@ func BenchmarkBook(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	r := runlog.Record{At: 123456789012, Event: runlog.NotifyAnswer, Order: "20261120000001", Channel: "wechat", ID: "n000001",
-		Txn: "4200000001", N: 1, Status: 200, OK: true, Took: 1234567}
+	r := runlog.Record{
+		At: 123456789012, Event: runlog.NotifyAnswer, Order: "20261120000001", Channel: "wechat", ID: "n000001",
+		Txn: "4200000001", N: 1, Status: 200, OK: true, Took: 1234567,
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Book(r)

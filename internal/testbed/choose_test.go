@@ -177,8 +177,16 @@ func TestRequireLoopback(t *testing.T) {
 		addr string
 		ok   bool
 	}{
-		{"127.0.0.1:80", true}, {"[::1]:80", true}, {"127.9.9.9:80", true},
-		{"0.0.0.0:80", false}, {"[::]:80", false}, {":80", false}, {"192.0.2.1:80", false}, {"localhost:80", false}, {"", false}, {"127.0.0.1", false},
+		{"127.0.0.1:80", true},
+		{"[::1]:80", true},
+		{"127.9.9.9:80", true},
+		{"0.0.0.0:80", false},
+		{"[::]:80", false},
+		{":80", false},
+		{"192.0.2.1:80", false},
+		{"localhost:80", false},
+		{"", false},
+		{"127.0.0.1", false},
 	}
 	for _, test := range tests {
 		if err := requireLoopback(test.addr); (err == nil) != test.ok {
