@@ -71,7 +71,7 @@ $(LUNCHRUSH):
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/lunchrush
 
 .PHONY: test
-test: ## run every test; LUNCHRUSH_REQUIRE=containers,mariadb,redis,browser makes those fail that else would skip
+test: embedded ## run every test; LUNCHRUSH_REQUIRE=containers,mariadb,redis,browser makes those fail that else would skip
 	$(GO) test ./...
 
 .PHONY: race

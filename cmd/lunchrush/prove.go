@@ -83,13 +83,13 @@ type proof struct {
 func proveOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (proof, error) {
 	began := time.Now()
 	p := proof{name: s.Name}
-	asWas, err := playOne(ctx, t, stage, s, harness.AsWas, seed, runs)
+	asWas, err := playOne(ctx, t, stage, s, harness.AsWas, seed, nil, runs)
 	if err != nil {
 		return p, err
 	}
 	p.asWas = asWas.Analysis
 	t.say("")
-	hardened, err := playOne(ctx, t, stage, s, harness.Hardened, seed, runs)
+	hardened, err := playOne(ctx, t, stage, s, harness.Hardened, seed, nil, runs)
 	if err != nil {
 		return p, err
 	}

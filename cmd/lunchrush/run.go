@@ -9,26 +9,39 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
 	"github.com/lunchrush/lunchrush/internal/harness"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
+	"github.com/lunchrush/lunchrush/simulator"
 )
 
 // place is where runs happen and land, shared by run and prove.
 type place struct {
 	testbed string
 	runs    string
+	service string
 }
 
 func (p *place) flags(c *cobra.Command) {
 	c.Flags().StringVar(&p.testbed, "testbed", "auto", "where the databases and the service run: auto, containers, local, embedded")
 	c.Flags().StringVar(&p.runs, "runs", filepath.Join("reports", "runs"), "folder in which the run's folder is made")
+	c.Flags().StringVar(&p.service, "service", "", "program that is the service under test, started as docs/PROTOCOL.md says (default: this one)")
 	complete(c, "testbed", "auto", "containers", "local", "embedded")
 }
 
 func (p *place) check() error {
+	if p.service != "" {
+		info, err := os.Stat(p.service)
+		if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
+			err = fmt.Errorf("%s is no program", p.service)
+		}
+		if err != nil {
+			return &usageError{err: fmt.Errorf("--service: %w", err), hint: "a program that takes `serve --role ... --config -` and speaks docs/PROTOCOL.md"}
+		}
+	}
 	return oneOf("--testbed", p.testbed, "auto", "containers", "local", "embedded")
 }
 
@@ -36,7 +49,7 @@ func newRun(t *terminal) *cobra.Command {
 	var o overrides
 	var p place
 	var more faultFlags
-	var side string
+	var side, planFile string
 	c := &cobra.Command{
 		Use:   "run NAME",
 		Short: "Run one scenario and judge it",
@@ -49,6 +62,7 @@ ships.`,
   lunchrush run peak-lunch --speed 1 --testbed containers     # in real time: 2 h 30 min
   lunchrush run callback-serial --profile as-was              # see it collapse
   lunchrush run my-peak.yaml --machines 1200 --seed 7
+  lunchrush run peak-lunch --plan reports/runs/20261120-115600-peak-lunch-hardened/plan.jsonl.zst
   lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'`,
 		Args:              exactly(1, "the name of a scenario or a file"),
 		ValidArgsFunction: completeScenarios,
@@ -69,11 +83,18 @@ ships.`,
 			if side == harness.AsWas && len(s.AsWas) == 0 {
 				return &usageError{err: fmt.Errorf("%s has no as-was side", s.Name), hint: "`lunchrush list` shows which scenarios have one"}
 			}
+			var plan *simulator.Plan
+			if planFile != "" {
+				if plan, err = readPlan(planFile); err != nil {
+					return &usageError{err: fmt.Errorf("--plan: %w", err), hint: "a run's plan is plan.jsonl.zst in its folder; `lunchrush plan --out` writes one"}
+				}
+				o.seed = plan.Header.Seed
+			}
 			stage, err := openStage(c.Context(), t, p, s)
 			if err != nil {
 				return err
 			}
-			result, err := playOne(c.Context(), t, stage, s, side, o.seed, p.runs)
+			result, err := playOne(c.Context(), t, stage, s, side, o.seed, plan, p.runs)
 			if err := closeStage(t, stage, err); err != nil {
 				return err
 			}
@@ -85,7 +106,26 @@ ships.`,
 	more.flags(c)
 	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
 	complete(c, "profile", harness.Hardened, harness.AsWas)
+	c.Flags().StringVar(&planFile, "plan", "", "replay this plan instead of making one: a run's plan.jsonl.zst, or what plan --out wrote")
 	return c
+}
+
+// readPlan reads a plan as it lies in a run folder, or as plan --out writes it.
+func readPlan(name string) (*simulator.Plan, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if filepath.Ext(name) != ".zst" {
+		return simulator.ReadPlan(f)
+	}
+	z, err := zstd.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return simulator.ReadPlan(z)
 }
 
 // openStage chooses and starts a testbed and says which and why.
@@ -96,7 +136,10 @@ func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario)
 		return nil, &hintedError{err: err, hint: "`make setup` brings a Debian machine up; --testbed auto takes what is there"}
 	}
 	t.say("testbed: %s%s", choice.Name, because(choice.Why))
-	stage, err := harness.Open(ctx, choice, s.Database.MaxConnections, p.runs)
+	stage, err := harness.Open(ctx, harness.Ground{
+		Choice: choice, MaxConnections: s.Database.MaxConnections, RunsDir: p.runs, Binary: p.service,
+		Notice: func(message string) { t.say("%s", message) },
+	})
 	if err != nil {
 		return nil, &hintedError{err: err, hint: "`lunchrush testbed clean` removes what earlier runs may have left; --testbed picks another"}
 	}
@@ -120,11 +163,11 @@ func closeStage(t *terminal, stage *harness.Stage, err error) error {
 }
 
 // playOne makes one run with its progress shown and prints the summary.
-func playOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, runs string) (harness.Result, error) {
+func playOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, plan *simulator.Plan, runs string) (harness.Result, error) {
 	t.say("scenario: %s (%s), seed %d, %d machines, %s", s.Name, side, seed, s.Fleet.Machines, s.Title)
 	meter := newMeter(t)
 	result, err := stage.Run(ctx, harness.Options{
-		Scenario: s, Side: side, Seed: seed, RunsDir: runs, Version: versionText(),
+		Scenario: s, Side: side, Seed: seed, Plan: plan, RunsDir: runs, Version: versionText(),
 		Args: slices.Clone(os.Args), Watch: meter.watch,
 	})
 	meter.stop()

@@ -31,6 +31,9 @@ func needTestbed(t *testing.T, name string) {
 	t.Helper()
 	probe := exec.Command(buildBinary(t), "testbed", "check", name) // the test's own executable is no service
 	out, err := probe.CombinedOutput()
+	if err == nil && name == testbed.Embedded && !testbed.EngineBuilt() {
+		out, err = []byte("the engine is not built, which takes minutes: make embedded"), errors.ErrUnsupported
+	}
 	switch {
 	case err == nil:
 	case slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), required[name]):
@@ -227,6 +230,28 @@ func TestARunAgainstManyProcessesBehindTheBalancerTellsTheirShares(t *testing.T)
 		}
 	}
 	s.leftovers(t)
+}
+
+func TestAKeptPlanIsReplayedWhateverTheSeed(t *testing.T) {
+	needTestbed(t, sessionTestbed)
+	plan := startSession(t, "plan", "short.yaml", "--speed", "60", "--seed", "7", "--out", "kept.jsonl")
+	if code := plan.wait(t); code != exitPass {
+		t.Fatalf("plan: exit code %d\n%s", code, plan.stderr)
+	}
+	s := startSession(t, "run", "short.yaml", "--speed", "60", "--seed", "9", "--testbed", sessionTestbed,
+		"--plan", filepath.Join(plan.dir, "kept.jsonl"))
+	code := s.wait(t)
+	dir := s.runDir(t)
+	if code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
+		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+	}
+	folder, err := runlog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := folder.Manifest; m.Seed != 7 || !strings.Contains(plan.stdout.String(), "seed 7, sha256 "+m.PlanSHA256) {
+		t.Errorf("the run has seed %d and plan %s, wanted\n%s", m.Seed, m.PlanSHA256, plan.stdout.String())
+	}
 }
 
 // onlyLate reports whether a run was inconclusive for nothing but late sends: the tests may share the machine, which no

@@ -31,26 +31,37 @@ type Stage struct {
 	Choice testbed.Choice
 	stack  testbed.Stack
 	logs   string
+	binary string
 	used   bool
 }
 
-// Open starts a testbed. maxConnections is the database's limit; 0 leaves its default. The parts' logs are kept in a
-// hidden folder in runsDir until they move to their run's; those of a killed run are found there.
-func Open(ctx context.Context, choice testbed.Choice, maxConnections int, runsDir string) (*Stage, error) {
+// A Ground says what a stage is to stand on.
+type Ground struct {
+	Choice         testbed.Choice
+	MaxConnections int                  // of the database; 0 leaves its default
+	RunsDir        string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run stay there
+	Binary         string               // the program that is the service; "" means this one
+	Notice         func(message string) // is told what is worth showing while a start takes long; nil: nobody is
+}
+
+// Open starts a testbed.
+func Open(ctx context.Context, g Ground) (*Stage, error) {
 	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixMilli())
-	logs := filepath.Join(runsDir, ".logs-"+id)
+	logs := filepath.Join(g.RunsDir, ".logs-"+id)
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, err
 	}
-	stack, err := testbed.Start(ctx, choice, testbed.Spec{
+	stack, err := testbed.Start(ctx, g.Choice, testbed.Spec{
 		RunID:          id,
 		LogDir:         logs,
-		MaxConnections: maxConnections,
+		MaxConnections: g.MaxConnections,
+		Binary:         g.Binary,
+		Notice:         g.Notice,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", choice.Name, err), os.RemoveAll(logs))
+		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", g.Choice.Name, err), os.RemoveAll(logs))
 	}
-	return &Stage{Choice: choice, stack: stack, logs: logs}, nil
+	return &Stage{Choice: g.Choice, stack: stack, logs: logs, binary: g.Binary}, nil
 }
 
 // Engine says what runs on the stage: "MariaDB 10.11.14, Redis 7.0.15".
@@ -68,11 +79,35 @@ type Options struct {
 	Scenario *scenarios.Scenario // with the caller's overrides applied
 	Side     string              // Hardened or AsWas
 	Seed     uint64
-	RunsDir  string // the run folder is made in it
-	Version  string // of lunchrush, for the manifest
+	Plan     *simulator.Plan // to replay; nil: the one that Scenario and Seed make
+	RunsDir  string          // the run folder is made in it
+	Version  string          // of lunchrush, for the manifest
 	Args     []string
 	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
 	Watch func(*simulator.World)
+}
+
+// plan is what the run plays. One that is replayed must be of this scenario: its fleet is what the service is told of.
+func (o *Options) plan() (*simulator.Plan, error) {
+	if o.Plan == nil {
+		return simulator.NewPlan(o.Scenario, o.Seed)
+	}
+	h := o.Plan.Header
+	for _, part := range []struct {
+		what      string
+		got, want any
+	}{
+		{"scenario", h.Scenario, o.Scenario.Name},
+		{"machines", h.Machines, o.Scenario.Fleet.Machines},
+		{"slots of a machine", h.Slots, o.Scenario.Fleet.Slots},
+		{"length", h.Length, o.Scenario.Length()},
+	} {
+		if part.got != part.want {
+			return nil, fmt.Errorf("the plan is of another run: %s: %v, here %v", part.what, part.got, part.want)
+		}
+	}
+	o.Seed = h.Seed
+	return o.Plan, nil
 }
 
 // A Result is a run that was made and judged. Dir is set as soon as there is a folder, also beside an error.
@@ -84,7 +119,7 @@ type Result struct {
 // Run makes one run and judges it. When ctx is canceled it stops, writes what there is, and returns the partial result
 // with an error that wraps context.Canceled.
 func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
-	plan, err := simulator.NewPlan(o.Scenario, o.Seed)
+	plan, err := o.plan()
 	if err != nil {
 		return Result{}, fmt.Errorf("planning %s: %w", o.Scenario.Name, err)
 	}

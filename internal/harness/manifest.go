@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,7 +36,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Testbed:     s.Choice.Name,
 		TestbedWhy:  s.Choice.Why,
 		Engine:      s.stack.Engine(),
-		Service:     "the reference service: " + describe(sc.Topology),
+		Service:     cmp.Or(s.binary, "the reference service") + ": " + describe(sc.Topology),
 		Machine:     fingerprint(),
 		Lunchrush:   o.Version,
 		CommandLine: o.Args,
