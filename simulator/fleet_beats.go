@@ -26,8 +26,8 @@ func (b *beats) begin(ctx context.Context, f *fleet) {
 }
 
 // beatGrid is how close together beats may fall due. Those of ten thousand machines would come 3 ms apart, and to wake both
-// sides for each costs more than the beat itself: so that many machines beat at the same moments, 40 times a second.
-const beatGrid = 25 * time.Millisecond
+// sides for each costs more than the beat itself: so that many machines beat at the same moments, a hundred times a second.
+const beatGrid = 10 * time.Millisecond
 
 // due is the moment of a beat: n machines share the interval.
 func (b *beats) due(beat int) time.Duration {
