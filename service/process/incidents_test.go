@@ -232,3 +232,44 @@ func TestWhenANotificationIsAnswered(t *testing.T) {
 		})
 	}
 }
+
+// Two payments of one order are looked at in the same moment, before either has moved it: the compare-and-set lets one of
+// them have the goods, and the other goes back.
+func TestTwoPaymentsAtTheSameMomentGetGoodsOnceAndMoneyOnce(t *testing.T) {
+	town := servicetest.Start(t, "callback.confirm", "true", "refund.after", "1m")
+	machine := town.AddMachine("m1", 5)
+	machine.Work()
+	o := town.Buy("r1", "m1")
+	release := town.Channel.Hold()
+	first := town.PayAndNotify(o)
+	<-town.Channel.Asked()
+	second := first
+	second.TransactionID = "t-second"
+	if status, body := town.Notify(second, nil); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	<-town.Channel.Asked() // both have looked at the order, and wait for the channel
+	release()
+	town.AwaitState(o.OrderID, "DISPENSED", 10*time.Second)
+	servicetest.Eventually(t, 10*time.Second, "the other payment is back", func() bool { return len(town.Channel.Refunds()) == 1 })
+	if n := machine.Drops(o.OrderID); n != 1 {
+		t.Errorf("dropped %d times", n)
+	}
+}
+
+// A payment that is handled long after it was made goes back: nobody stands at the machine any more.
+func TestAPaymentHandledTooLateGoesBack(t *testing.T) {
+	town := servicetest.Start(t, "callback.confirm", "true", "dispense.max_age", "1s", "refund.after", "1m")
+	machine := town.AddMachine("m1", 5)
+	machine.Work()
+	o := town.Buy("r1", "m1")
+	release := town.Channel.Hold()
+	paid := town.PayAndNotify(o)
+	<-town.Channel.Asked()
+	servicetest.Eventually(t, 5*time.Second, "the payment is too old", func() bool { return time.Now().UnixMilli()-paid.PaidMS > 1200 })
+	release()
+	town.AwaitState(o.OrderID, "REFUNDED", 10*time.Second)
+	if n := machine.Drops(o.OrderID); n != 0 {
+		t.Errorf("dropped %d times", n)
+	}
+}
