@@ -1,4 +1,4 @@
-// Balancer measures what the load balancer adds and what it can hold:
+// Command balancer measures what the load balancer adds and what it can hold:
 //
 //	go run ./bench/balancer
 //

@@ -1,4 +1,4 @@
-// Fleet measures what machines that wait cost: 10,000 of them, each with its long poll open and its heartbeat now and then,
+// Command fleet measures what machines that wait cost: 10,000 of them, each with its long poll open and its heartbeat now and then,
 // and next to no orders:
 //
 //	go run ./bench/fleet

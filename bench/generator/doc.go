@@ -1,4 +1,4 @@
-// Generator measures what lunchrush's own load costs, beside other generators on the same machine in the same run:
+// Command generator measures what lunchrush's own load costs, beside other generators on the same machine in the same run:
 //
 //	go run ./bench/generator
 //

@@ -1,4 +1,4 @@
-// Lateness measures how punctual lunchrush's sends leave while a whole service works beside it:
+// Command lateness measures how punctual lunchrush's sends leave while a whole service works beside it:
 //
 //	go run ./bench/lateness
 //

@@ -1,4 +1,4 @@
-// Orders measures how many whole orders a second the service carries through, beside the same SQL statements fired by a
+// Command orders measures how many whole orders a second the service carries through, beside the same SQL statements fired by a
 // bare loop at the same database over as many connections:
 //
 //	go run ./bench/orders

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,9 @@ func TestAnEngineThatIsHalfDeadIsAReason(t *testing.T) {
 
 func TestAnImageThatCannotBeHadIsAReason(t *testing.T) {
 	if err := probeContainers(t.Context()); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), Containers) {
+			t.Fatal(err)
+		}
 		t.Skip(err)
 	}
 	t.Setenv(mariadbImageVariable, "127.0.0.1:1/lunchrush/nothing:1")
