@@ -1,6 +1,10 @@
 package scenarios
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -91,4 +95,50 @@ func TestCatalogueKeepsTheDocumentedFigures(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCatalogueTellsTheStoryOfEachFailure(t *testing.T) {
+	list, err := Catalogue(Known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]map[string]bool{}
+	for _, s := range list {
+		if told := s.Incident.Happened != ""; told != (len(s.AsWas) > 0) {
+			t.Errorf("%s: an incident is told: %t, it has an as-was side: %t", s.Name, told, len(s.AsWas) > 0)
+		}
+		for _, place := range s.Incident.Code {
+			file, name, _ := strings.Cut(place, ":")
+			if declared[file] == nil {
+				declared[file] = declarations(t, filepath.Join("..", filepath.FromSlash(file)))
+			}
+			if !declared[file][name] {
+				t.Errorf("%s: there is no %s", s.Name, place)
+			}
+		}
+	}
+}
+
+// declarations are the functions, methods and types that a file declares.
+func declarations(t *testing.T, path string) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Error(err)
+		return names
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			names[d.Name.Name] = true
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				if spec, ok := spec.(*ast.TypeSpec); ok {
+					names[spec.Name.Name] = true
+				}
+			}
+		}
+	}
+	return names
 }

@@ -19,6 +19,8 @@ const (
 	speedMax       = 10_000.0
 	peaksMax       = 50
 	faultsMax      = 100
+	storyMax       = 700 // characters: a paragraph
+	codePlacesMax  = 12
 	processesMax   = 100
 	delayMax       = time.Hour
 	durationMax    = 24 * time.Hour

@@ -9,6 +9,7 @@ func fileFields(s *Scenario) []field {
 		{"name", true, "The file's name without .yaml.", scenarioName(&s.Name)},
 		{"title", true, "One line for lists and reports: what happens.", line(&s.Title, 120)},
 		{"source", true, "The public account that this replays, with its date; or `ours`.", line(&s.Source, 200)},
+		{"incident", false, "The story of the documented failure, which `lunchrush explain` tells.", group(incidentFields(&s.Incident))},
 		{"clock", true, "The scenario's time of day, and how much faster than real it passes.", group(clockFields(&s.Clock))},
 		{"fleet", true, "What stands in the street.", group(fleetFields(&s.Fleet))},
 		{"demand", true, "The rate of new orders over the clock.", group(demandFields(&s.Demand))},
@@ -25,6 +26,15 @@ func fileFields(s *Scenario) []field {
 		{"signature", false, "What must hold for an as-was run to be the documented failure.", conditions(&s.Signature)},
 		{"drain", false, "How long after the last order the books may stay open, at most. Left out: the refund deadline and 30s.", period(&s.Drain, time.Second, time.Hour)},
 		{"needs", false, "What the testbed must have.", words(&s.Needs, "containers", "innodb", "replica")},
+	}
+}
+
+func incidentFields(i *Incident) []field {
+	return []field{
+		{"happened", true, "What the account says, with its figures.", line(&i.Happened, storyMax)},
+		{"mechanism", true, "Why it came to that.", line(&i.Mechanism, storyMax)},
+		{"cure", true, "What the hardened side does instead.", line(&i.Cure, storyMax)},
+		{"code", true, "The functions that hurt and those that heal.", codePlaces(&i.Code)},
 	}
 }
 

@@ -32,6 +32,16 @@ type Scenario struct {
 
 	Drain time.Duration // how long after the plan's end the books may stay open; default refund.after + 30 s
 	Needs []string      // innodb, replica, containers
+
+	Incident Incident // zero for a scenario that replays no failure
+}
+
+// Incident tells the story of a documented failure, for those who meet it for the first time.
+type Incident struct {
+	Happened  string   // what the account says, with its figures
+	Mechanism string   // why it came to that
+	Cure      string   // what the hardened side does instead
+	Code      []string // where the mechanism and the cure stand: "service/consumer.go:runLocked", relative to the module's root
 }
 
 // Clock is the scenario's time of day. Only the demand curve runs Speed times faster, never a time-out or a ladder.

@@ -261,6 +261,40 @@ func words(dst *[]string, accepted ...string) value {
 	}
 }
 
+// codePlace is a function or a type in a Go file, as Incident.Code has it.
+var codePlace = regexp.MustCompile(`^[a-z0-9_/]+\.go:[A-Za-z][A-Za-z0-9]*$`)
+
+// codePlaces is a list of places in the code.
+func codePlaces(dst *[]string) value {
+	const wants = "a list of places such as service/consumer.go:runLocked"
+	return value{
+		wants:  wants,
+		schema: object{"type": "array", "minItems": 1, "maxItems": codePlacesMax, "uniqueItems": true, "items": pattern(strings.Trim(codePlace.String(), "^$"))},
+		text:   func() string { return strings.Join(*dst, ", ") },
+		read: func(r *reader, n *yaml.Node, path string) {
+			if !r.list(n, path, wants, codePlacesMax) {
+				return
+			}
+			if len(n.Content) == 0 {
+				r.report(n, path, "is empty", "wants "+wants)
+			}
+			for i, item := range n.Content {
+				at := fmt.Sprintf("%s[%d]", path, i)
+				place, ok := r.scalar(item, at, "a place such as service/consumer.go:runLocked")
+				switch {
+				case !ok:
+				case !codePlace.MatchString(place):
+					r.report(item, at, fmt.Sprintf("%s names no function of a Go file", quote(place)), "write it as service/consumer.go:runLocked")
+				case slices.Contains(*dst, place):
+					r.report(item, at, fmt.Sprintf("%s is given twice", quote(place)), "")
+				default:
+					*dst = append(*dst, place)
+				}
+			}
+		},
+	}
+}
+
 // switches is a mapping of the service's switches to values.
 func switches(dst *map[string]string) value {
 	const wants = `a mapping of the service's switches, such as {callback.workers: 1}`
