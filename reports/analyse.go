@@ -54,7 +54,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	if f.Truncated() {
 		warnings = append(warnings, "the books were never closed: they are read to their last whole record, "+span(a.last)+" into the run")
 	}
-	e := &evidence{run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples}
+	e := &evidence{run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples, faults: a.faults.of(&f.Manifest)}
 	for _, l := range latency {
 		e.latency[l.Kind] = l
 	}

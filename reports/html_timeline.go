@@ -186,6 +186,9 @@ func (t *timeline) panels() []panel {
 			},
 		}})
 	}
+	if workers, ever := t.workers(); ever {
+		panels = append(panels, workers)
+	}
 	panels = append(panels, panel{name: "CPU cores", height: 50, floor: 0.5, label: plain, series: []series{
 		{name: "service", class: "line create", points: t.values(func(s *runlog.Sample) float64 { return s.ServiceCPU })},
 		{name: "harness", class: "line planned", points: t.values(func(s *runlog.Sample) float64 { return s.HarnessCPU })},

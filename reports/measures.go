@@ -31,6 +31,7 @@ type evidence struct {
 	latency  map[string]Latency
 	lateness *hdrhistogram.Histogram
 	samples  []runlog.Sample
+	faults   []Fault
 }
 
 // never is the value of what cannot be measured; its samples say whether there were none or too few.
@@ -108,6 +109,7 @@ var gauges = slices.Concat(
 		},
 		{MeasureDoc{"remedies", "", "rows of remedy_order"}, func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Remedies)) }},
 		{MeasureDoc{"refunds", "", "refunds that the channels made"}, func(e *evidence) (float64, int) { return float64(e.tally.refunds), e.audit.Orders }},
+		fullGauge(workerPools[0]), fullGauge(workerPools[1]), fullGauge(workerPools[2]),
 		{
 			MeasureDoc{"lateness.p99", "ns", "how late the harness itself sent, all kinds of send together"},
 			func(e *evidence) (float64, int) { q := quantilesOf(e.lateness); return quantile(q, q.P99) },

@@ -105,6 +105,9 @@ func (p *Pool) release() {
 	p.busy--
 }
 
+// Limit is how many workers there are.
+func (p *Pool) Limit() int { return p.workers }
+
 // Load is how many workers are busy, and how much work waits.
 func (p *Pool) Load() (busy, waiting int) {
 	p.mu.Lock()

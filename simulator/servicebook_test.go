@@ -81,19 +81,30 @@ func FuzzServiceBook(f *testing.F) {
 	})
 }
 
+// told is what a service without worker gauges tells.
+func told(goroutines, dbInUse int) serviceMetrics {
+	return serviceMetrics{goroutines, dbInUse, [2]pool{{-1, -1, 0}, {-1, -1, 0}}}
+}
+
 func TestParseMetrics(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		want serviceMetrics
 	}{
-		"nothing":          {"", serviceMetrics{-1, -1}},
-		"what there is":    {"# HELP go_goroutines x\n# TYPE go_goroutines gauge\ngo_goroutines 42\ngo_sql_in_use_connections{db_name=\"a\"} 3\n", serviceMetrics{42, 3}},
-		"the reference's":  {"lunchrush_db_connections_in_use 4\nlunchrush_db_connections_open 9\n", serviceMetrics{-1, 4}},
-		"pools add up":     {"go_sql_in_use_connections{db_name=\"a b\"} 3\ngo_sql_in_use_connections{db_name=\"b\"} 0\ngo_sql_in_use_connections 2 1700000000\n", serviceMetrics{-1, 5}},
-		"a longer name":    {"go_goroutines_total 7\n", serviceMetrics{-1, -1}},
-		"large":            {"go_goroutines 1.2e+04\n", serviceMetrics{12000, -1}},
-		"nonsense":         {"go_goroutines many\ngo_goroutines \ngo_goroutines{ 3\n", serviceMetrics{-1, -1}},
-		"not even a space": {"go_goroutines", serviceMetrics{-1, -1}},
+		"nothing":          {"", told(-1, -1)},
+		"what there is":    {"# HELP go_goroutines x\n# TYPE go_goroutines gauge\ngo_goroutines 42\ngo_sql_in_use_connections{db_name=\"a\"} 3\n", told(42, 3)},
+		"the reference's":  {"lunchrush_db_connections_in_use 4\nlunchrush_db_connections_open 9\n", told(-1, 4)},
+		"pools add up":     {"go_sql_in_use_connections{db_name=\"a b\"} 3\ngo_sql_in_use_connections{db_name=\"b\"} 0\ngo_sql_in_use_connections 2 1700000000\n", told(-1, 5)},
+		"a longer name":    {"go_goroutines_total 7\n", told(-1, -1)},
+		"large":            {"go_goroutines 1.2e+04\n", told(12000, -1)},
+		"nonsense":         {"go_goroutines many\ngo_goroutines \ngo_goroutines{ 3\n", told(-1, -1)},
+		"not even a space": {"go_goroutines", told(-1, -1)},
+		"workers": {
+			"lunchrush_workers_limit{pool=\"all\",role=\"front\"} 64\nlunchrush_workers_busy{pool=\"a\",role=\"gate\"} 3\n" +
+				"lunchrush_workers_busy{pool=\"b\",role=\"gate\"} 4\nlunchrush_workers_waiting{role=\"gate\"} 9\n",
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}},
+		},
+		"workers of no column": {"lunchrush_workers_busy{role=\"consumer\"} 3\nlunchrush_workers_busy 4\nlunchrush_workers_busy{role=\"front\"\n", told(-1, -1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseMetrics(strings.NewReader(c.text))

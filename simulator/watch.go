@@ -152,6 +152,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	ctx, cancel := context.WithTimeout(ctx, o.scrape)
 	defer cancel()
 	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
+	unknownPools(s)
 	var all sync.WaitGroup
 	all.Go(func() {
 		if b, err := askBacklog(ctx, client, internal); err == nil {
@@ -161,6 +162,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	all.Go(func() {
 		if m, err := askMetrics(ctx, client, internal); err == nil {
 			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
+			m.fill(s)
 		}
 	})
 	var cpu time.Duration
@@ -206,7 +208,10 @@ func (o *watch) progress(p *Progress) {
 }
 
 // serviceMetrics are the few of the service's metrics that a row has; -1 is unknown.
-type serviceMetrics struct{ goroutines, dbInUse int }
+type serviceMetrics struct {
+	goroutines, dbInUse int
+	workers             [len(pooledRoles)]pool
+}
 
 // The names by which client_golang exports them; the reference service counts its connections itself.
 const (
@@ -227,11 +232,19 @@ func askMetrics(ctx context.Context, client *http.Client, internal string) (serv
 // parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
 func parseMetrics(r io.Reader) (serviceMetrics, error) {
 	m := serviceMetrics{goroutines: -1, dbInUse: -1}
+	for i := range m.workers {
+		m.workers[i] = pool{-1, -1, 0}
+	}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		line := lines.Text()
 		var into *int
 		switch {
+		case strings.HasPrefix(line, metricWorkers):
+			if into = m.worker(line); into == nil {
+				continue
+			}
+			line = line[strings.IndexByte(line, '{'):]
 		case strings.HasPrefix(line, metricGoroutines):
 			into = &m.goroutines
 			line = line[len(metricGoroutines):]

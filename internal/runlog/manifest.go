@@ -109,4 +109,16 @@ type Sample struct {
 	DBInUse     int     `json:"db_in_use"`         // the service's database connections in use, -1 unknown
 	Open        int     `json:"open"`              // orders paid and neither dispensed nor refunded yet
 	LossSoFar   int     `json:"loss_so_far"`       // losses that the books already prove (dispensed and refunded, dropped twice)
+
+	// Worker threads of front, of gate, and of the identity upstream: busy, and work that waits for one. A limit of 0 means
+	// that there is no such pool, or none that tells; busy and waiting are -1 when they could not be asked.
+	FrontBusy       int `json:"front_busy"`
+	FrontWaiting    int `json:"front_waiting"`
+	FrontLimit      int `json:"front_limit"`
+	GateBusy        int `json:"gate_busy"`
+	GateWaiting     int `json:"gate_waiting"`
+	GateLimit       int `json:"gate_limit"`
+	IdentityBusy    int `json:"identity_busy"`
+	IdentityWaiting int `json:"identity_waiting"`
+	IdentityLimit   int `json:"identity_limit"`
 }

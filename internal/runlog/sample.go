@@ -46,6 +46,15 @@ var columns = []column{
 	{name: "db_in_use", int: func(s *Sample) *int { return &s.DBInUse }},
 	{name: "open", int: func(s *Sample) *int { return &s.Open }},
 	{name: "loss_so_far", int: func(s *Sample) *int { return &s.LossSoFar }},
+	{name: "front_busy", int: func(s *Sample) *int { return &s.FrontBusy }},
+	{name: "front_waiting", int: func(s *Sample) *int { return &s.FrontWaiting }},
+	{name: "front_limit", int: func(s *Sample) *int { return &s.FrontLimit }},
+	{name: "gate_busy", int: func(s *Sample) *int { return &s.GateBusy }},
+	{name: "gate_waiting", int: func(s *Sample) *int { return &s.GateWaiting }},
+	{name: "gate_limit", int: func(s *Sample) *int { return &s.GateLimit }},
+	{name: "identity_busy", int: func(s *Sample) *int { return &s.IdentityBusy }},
+	{name: "identity_waiting", int: func(s *Sample) *int { return &s.IdentityWaiting }},
+	{name: "identity_limit", int: func(s *Sample) *int { return &s.IdentityLimit }},
 }
 
 func sampleHeader() string {

@@ -20,19 +20,25 @@ func (p *process) gauges() {
 	m.Gauge("db_connections_in_use", "Database connections in use.", nil, func() float64 { return float64(p.store.Stats().InUse) })
 	m.Gauge("db_connections_open", "Database connections open.", nil, func() float64 { return float64(p.store.Stats().OpenConnections) })
 	m.Gauge("db_wait_seconds_total", "Time that statements waited for a connection.", nil, func() float64 { return p.store.Stats().WaitDuration.Seconds() })
-	pool := func(role string, pool *service.Pool) {
-		if pool == nil {
-			return
-		}
-		labels := prometheus.Labels{"role": role}
-		m.Gauge("workers_busy", "Workers of a role that are busy.", labels, func() float64 { busy, _ := pool.Load(); return float64(busy) })
-		m.Gauge("workers_waiting", "Requests that wait for a worker.", labels, func() float64 { _, waiting := pool.Load(); return float64(waiting) })
-	}
-	pool(Front, p.api.FrontPool)
-	pool(Gate, p.api.GatePool)
+	p.workerGauges(Front, p.api.FrontPool)
+	p.workerGauges(Gate, p.api.GatePool)
 	if gate := p.api.Gate; gate != nil {
-		m.Gauge("workers_busy", "Workers of a role that are busy.", prometheus.Labels{"role": "consumer"}, func() float64 { return float64(gate.Busy()) })
+		m.Gauge("workers_busy", busyHelp, prometheus.Labels{"role": "consumer", "pool": "all"}, func() float64 { return float64(gate.Busy()) })
 	}
+}
+
+const busyHelp = "Workers of a role that are busy."
+
+// workerGauges tell how many workers a role's pools have, how many are busy, and what waits for one.
+func (p *process) workerGauges(role string, pool *service.Pool) {
+	if pool == nil {
+		return
+	}
+	labels := prometheus.Labels{"role": role, "pool": "all"}
+	m := p.metrics
+	m.Gauge("workers_limit", "Workers of a role.", labels, func() float64 { return float64(pool.Limit()) })
+	m.Gauge("workers_busy", busyHelp, labels, func() float64 { busy, _ := pool.Load(); return float64(busy) })
+	m.Gauge("workers_waiting", "Requests that wait for a worker.", labels, func() float64 { _, waiting := pool.Load(); return float64(waiting) })
 }
 
 // backlogReader reads the backlog once for all gauges of a scrape. When it can not be read the last one stands.
