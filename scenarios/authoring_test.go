@@ -33,13 +33,22 @@ func fieldTables() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, wants, f.doc)
 	}
+	told := map[string]bool{} // a table that two blocks share is told once
 	for len(rest) > 0 {
 		block := rest[0]
 		rest = rest[1:]
+		if told[block.name] {
+			continue
+		}
+		told[block.name] = true
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | wants | left out | what it says |\n|---|---|---|---|\n", block.name, block.doc)
 		for _, f := range block.fields {
 			wants, absent := f.wants, f.text()
-			if len(f.fields) > 0 {
+			switch {
+			case f.table != "": // a word or a mapping
+				wants = fmt.Sprintf("%s of [%s](#%s)", f.wants, f.table, f.table)
+				rest = append(rest, field{f.table, false, "An upstream's answers to one kind of call.", f.value})
+			case len(f.fields) > 0:
 				wants = fmt.Sprintf("[below](#%s)", f.name)
 				rest = append(rest, f)
 			}
@@ -49,6 +58,8 @@ func fieldTables() string {
 			case block.name == "peaks" && f.name == "ramp":
 				p := newPeak()
 				absent = duration(p.Ramp)
+			case block.name == "answers" && f.name == "delay":
+				absent = "the call's own" // each has another one
 			case block.name == "topology" || block.name == "database":
 				absent = ""
 			}

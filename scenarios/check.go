@@ -85,6 +85,15 @@ func (s *Scenario) checkShares(add adder) {
 	if b := s.Buyers; b.Abandon+b.Late+b.Twice > 1+exact {
 		add("buyers", "the rest pay once", "abandon, late and twice make %s, more than 100%%", share(b.Abandon+b.Late+b.Twice))
 	}
+	u := s.Upstream
+	for _, call := range []struct {
+		name string
+		up   Upstream
+	}{{"create", u.Create}, {"query", u.Query}, {"refund", u.Refund}, {"identity", u.Identity}} {
+		if sum := call.up.Errors + call.up.Hang; sum > 1+exact {
+			add("upstream."+call.name, "the rest is served", "errors and hang make %s, more than 100%%", share(sum))
+		}
+	}
 	m := s.Machines
 	if sum := m.Fail + m.Late + m.LostResult + m.Offline; sum > 1+exact {
 		add("machines", "the rest dispense and report", "fail, late, lost_result and offline make %s, more than 100%%", share(sum))

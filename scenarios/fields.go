@@ -16,7 +16,7 @@ func fileFields(s *Scenario) []field {
 		{"buyers", false, "What buyers do. Shares of all buyers; the rest pay once.", group(buyersFields(&s.Buyers))},
 		{"payments", false, "How the payment channels behave.", group(paymentsFields(&s.Payments))},
 		{"machines", false, "What machines do with a dispense command. Shares of all orders; the rest dispense and report.", group(machinesFields(&s.Machines))},
-		{"upstream", false, "How long the service's upstreams take to answer.", group(upstreamFields(&s.Upstream))},
+		{"upstream", false, "How the service's upstreams answer: how late, and with what errors.", group(upstreamFields(&s.Upstream))},
 		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},
 		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
 		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},
@@ -97,6 +97,7 @@ func notifyFields(n *Notify) []field {
 		{"delay", false, "From the payment to the first notify.", delay(&n.Delay)},
 		{"duplicates", false, "Share of payments whose notify is sent twice.", fraction(&n.Duplicates)},
 		{"apart", false, "How far apart the two are. 0s is the same moment.", delay(&n.Apart)},
+		{"lost", false, "Share of payments whose notify never comes: delivery is not guaranteed.", fraction(&n.Lost)},
 		{"ladder", false, "How an unanswered notify is sent again; `channel` is each channel's own ladder.", oneOf(&n.Ladder, "alipay", "channel", "short", "wechat-v3")},
 		{"timeout", false, "How long a channel waits for the answer.", period(&n.Timeout, 100*time.Millisecond, time.Minute)},
 	}
@@ -116,10 +117,10 @@ func machinesFields(m *Machines) []field {
 
 func upstreamFields(u *Upstreams) []field {
 	return []field{
-		{"create", false, "A channel creating a payment.", delay(&u.Create)},
-		{"query", false, "A channel answering a query.", delay(&u.Query)},
-		{"refund", false, "A channel refunding.", delay(&u.Refund)},
-		{"identity", false, "The unionid look-up.", delay(&u.Identity)},
+		{"create", false, "A channel creating a payment.", answers(&u.Create)},
+		{"query", false, "A channel answering a query, or a close.", answers(&u.Query)},
+		{"refund", false, "A channel refunding.", answers(&u.Refund)},
+		{"identity", false, "The unionid look-up.", answers(&u.Identity)},
 	}
 }
 

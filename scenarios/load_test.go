@@ -69,7 +69,7 @@ x.yaml:9:30: faults[0].fro: latency has no such parameter; did you mean for? acc
 	}, {
 		name: "a misspelt field deep down",
 		src:  with("payments: {notify: {duplicate: 2%}}"),
-		want: `x.yaml:8:21: payments.notify.duplicate: no such field; did you mean duplicates? accepted: apart, delay, duplicates, ladder, timeout`,
+		want: `x.yaml:8:21: payments.notify.duplicate: no such field; did you mean duplicates? accepted: apart, delay, duplicates, ladder, lost, timeout`,
 	}, {
 		name: "a key of strange characters is quoted and cut",
 		src:  with(`"a key\twith a tab that goes on and on and on and on": 1`),
@@ -194,6 +194,26 @@ x.yaml:10:10: upstream.query: "lognormal 180ms" is not a delay; it is written "l
 x.yaml:11:11: upstream.refund: sigma 0.401 has more than two decimals
 x.yaml:12:13: upstream.identity: sigma 4 is not between 0 and 3
 x.yaml:13:22: machines.dispense: 2h is longer than 1h`,
+	}, {
+		name: "quantiles that are no table",
+		src: with("upstream:", "  create: quantiles 50%=80ms", "  query: quantiles 50%=2s 99%=1s 100%=3s", "  refund: quantiles 50=80ms",
+			"  identity: quantiles 0%=1s 100%=2s"),
+		want: `x.yaml:9:11: upstream.create: "quantiles 50%=80ms" does not end with 100%; say what the slowest takes
+x.yaml:10:10: upstream.query: 99%=1s comes after 50%=2s: quantiles rise
+x.yaml:11:11: upstream.refund: 50 has no %; did you mean 50%?
+x.yaml:12:13: upstream.identity: 0%=1s: the first quantile is above 0%`,
+	}, {
+		name: "an upstream's mapping with its own mistakes",
+		src: with("upstream:", "  create: {error: 5%}", "  query: {errors: 80%, hang: 30%}", "  refund: {code: oops}",
+			"  identity: {status: 200, delay: soon}"),
+		want: `x.yaml:9:12: upstream.create.error: no such field; did you mean errors? accepted: code, delay, errors, hang, status
+x.yaml:11:18: upstream.refund.code: "oops" is not a code; a code is like SYSTEM_ERROR or A004
+x.yaml:12:22: upstream.identity.status: 200 is not between 400 and 599
+x.yaml:12:34: upstream.identity.delay: "soon" is not a delay; a delay is like 300ms, 100ms..2s or "lognormal 180ms 0.4"`,
+	}, {
+		name: "more errors and silences than calls",
+		src:  with("upstream: {query: {errors: 80%, hang: 30%}}"),
+		want: `x.yaml:8:19: upstream.query: errors and hang make 110%, more than 100%; the rest is served`,
 	}, {
 		name: "shares without a sign, above all, below nothing, in words",
 		src:  with("buyers: {abandon: 0.03, late: 120%, twice: -1%}", "machines: {fail: few, late: 3}"),
@@ -395,7 +415,7 @@ func TestLoadReadsWhatIsThere(t *testing.T) {
 	}
 	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Expect, s.Signature, s.Drain, s.Needs)
 	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0} ` +
-		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s channel 5s} 0} {2 1 1 1 1 0 0} ` +
+		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s 0 channel 5s} 0} {2 1 1 1 1 0 0} ` +
 		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0  }] ` +
 		`map[loss.total:{>= 0.1 >= 10%  %} pay_to_dispense.p99:{> 0 > refund.after refund.after }] 1m0s [innodb]` + "\n"
 	if diff := cmp.Diff(want, got); diff != "" {

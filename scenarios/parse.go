@@ -30,6 +30,7 @@ var (
 	dotted   = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$`)
 	timed    = regexp.MustCompile(`^-?` + durationPattern + `$`)
 	priced   = regexp.MustCompile(`^` + pricePattern + `$`)
+	codes    = regexp.MustCompile(`^` + codePattern + `$`)
 	compared = regexp.MustCompile(`^(==|!=|<=|>=|<|>)\s*(\S+)$`)
 )
 
@@ -99,10 +100,13 @@ func (t TimeOfDay) String() string {
 }
 
 // ParseDelay reads a distribution of a duration: "300ms" is constant, "100ms..2s" uniform, "lognormal 180ms 0.4" has
-// that median and that sigma (of the logarithm, two decimals at most).
+// that median and that sigma (of the logarithm, two decimals at most), "quantiles 50%=80ms 99%=2s 100%=6s" is a table.
 func ParseDelay(text string) (Delay, error) {
 	if words := strings.Fields(text); len(words) > 0 && words[0] == "lognormal" {
 		return parseLognormal(text, words[1:])
+	}
+	if points, ok := strings.CutPrefix(text, "quantiles "); ok {
+		return parseQuantiles(text, strings.Fields(points))
 	}
 	if from, to, ok := strings.Cut(text, ".."); ok {
 		a, err := parseDuration(from)
@@ -169,6 +173,8 @@ func (d Delay) String() string {
 	switch d.Kind {
 	case "uniform":
 		return duration(d.A) + ".." + duration(d.B)
+	case "quantiles":
+		return "quantiles " + d.Table.String()
 	case "lognormal":
 		return fmt.Sprintf("lognormal %s %s", duration(d.A), number64(float64(d.SigmaPct)/100))
 	}

@@ -15,7 +15,7 @@ func TestDelaysAreReadAsTheyAreWritten(t *testing.T) {
 			return time.Duration(rapid.Int64Range(int64(low), int64(high)).Draw(t, "ns"))
 		}
 		var d Delay
-		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
 		case 1:
 			d = Delay{Kind: "constant", A: period(1, delayMax)}
 		case 2:
@@ -23,6 +23,14 @@ func TestDelaysAreReadAsTheyAreWritten(t *testing.T) {
 			d = Delay{Kind: "uniform", A: a, B: period(a, delayMax)}
 		case 3:
 			d = Delay{Kind: "lognormal", A: period(1, delayMax), SigmaPct: rapid.IntRange(1, 300).Draw(t, "sigma")}
+		case 4:
+			d.Kind = "quantiles"
+			points := rapid.IntRange(1, quantilesMax).Draw(t, "points")
+			for i := range points {
+				d.Table[i] = Quantile{Part: 1_000_000 * (i + 1) / points, At: d.B}
+				d.B = period(d.B, delayMax)
+				d.Table[i].At = d.B
+			}
 		}
 		text := d.String()
 		if got, err := ParseDelay(text); err != nil || got != d {

@@ -97,6 +97,7 @@ type Notify struct {
 	Delay      Delay   // from payment to the first send
 	Duplicates float64 // share of payments whose notify is sent twice
 	Apart      Delay   // how far apart the two are; 0 is the same moment
+	Lost       float64 // share of payments whose notify never comes
 	Ladder     string  // "wechat-v3", "alipay", "channel" (each channel its own, the default), or "short" for tests
 	Timeout    time.Duration
 }
@@ -112,9 +113,18 @@ type Machines struct {
 	OfflineFor Delay
 }
 
-// Upstreams are the answers' latencies of what the service calls.
+// Upstreams are what the service calls: a channel creating, answering a query or a close, refunding; the unionid look-up.
 type Upstreams struct {
-	Create, Query, Refund, Identity Delay
+	Create, Query, Refund, Identity Upstream
+}
+
+// An Upstream is how one kind of call is answered. Shares are of all calls; the rest is served.
+type Upstream struct {
+	Delay  Delay   // until the answer, an error's too
+	Errors float64 // answered with Status and Code
+	Status int     // of those: a 4xx is a definite no; after a 5xx the call has had its effect, and nobody says so
+	Code   string  // of those: "SYSTEM_ERROR", "A004"
+	Hang   float64 // taken, carried out, and never answered
 }
 
 // Topology is how many processes of which roles. All zero means one process with every role.
@@ -140,11 +150,13 @@ type Fault struct {
 
 // A Delay is a distribution of a duration. The zero value is no delay.
 //
-// In a file: "300ms" (constant), "100ms..2s" (uniform), "lognormal 180ms 0.4" (median and sigma).
+// In a file: "300ms" (constant), "100ms..2s" (uniform), "lognormal 180ms 0.4" (median and sigma), or what was measured:
+// "quantiles 50%=80ms 99%=2s 100%=6s".
 type Delay struct {
-	Kind     string // "", "constant", "uniform", "lognormal"
+	Kind     string // "", "constant", "uniform", "lognormal", "quantiles"
 	A, B     time.Duration
-	SigmaPct int // lognormal sigma times 100
+	SigmaPct int          // lognormal sigma times 100
+	Table    QuantileList // of quantiles
 }
 
 // A Condition is a comparison with a limit: "== 0", "< 1s", "> 1.5", "<= 10%".

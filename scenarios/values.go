@@ -29,6 +29,7 @@ type value struct {
 	wants  string         // "a share such as 2%"
 	schema map[string]any // JSON Schema
 	fields []field        // of a mapping, or of each item of a list
+	table  string         // what the guide calls the table of fields, when it is not the field's own name
 	read   func(r *reader, n *yaml.Node, path string)
 	text   func() string // what stands there, as a file would write it; "" for nothing
 }
@@ -75,8 +76,7 @@ func timeOfDay(dst *TimeOfDay) value {
 }
 
 func delay(dst *Delay) value {
-	schema := pattern(`(` + durationPattern + `(\.\.` + durationPattern + `)?|lognormal\s+` + durationPattern + `\s+[0-9]+(\.[0-9]+)?)`)
-	return scalarOf(dst, `a delay such as 300ms, 100ms..2s or "lognormal 180ms 0.4"`, schema, ParseDelay, Delay.String)
+	return scalarOf(dst, delayWants, delaySchema, ParseDelay, Delay.String)
 }
 
 func period(dst *time.Duration, low, high time.Duration) value {

@@ -106,10 +106,26 @@ func (s *stream) draw(d scenarios.Delay) time.Duration {
 		return max(0, d.A)
 	case "uniform":
 		ns = float64(d.A) + float64(s.unit()*float64(d.B-d.A))
+	case "quantiles":
+		ns = s.quantile(d.Table)
 	case "lognormal":
 		ns = float64(float64(d.A) * exponentOf(float64(s.normal()*float64(d.SigmaPct))/100))
 	}
 	return time.Duration(max(0, ns)).Round(time.Microsecond)
+}
+
+// quantile draws from a table: evenly between its points, and from 0 to the first.
+func (s *stream) quantile(table scenarios.QuantileList) float64 {
+	part := float64(s.unit() * 1e6)
+	var below scenarios.Quantile
+	for _, q := range table.Used() {
+		if part < float64(q.Part) {
+			along := (part - float64(below.Part)) / float64(q.Part-below.Part)
+			return float64(below.At) + float64(along*float64(q.At-below.At))
+		}
+		below = q
+	}
+	return float64(below.At)
 }
 
 // logarithm is the natural logarithm of a positive x: x = 2^e m with m in [sqrt(1/2), sqrt(2)), and ln m by the series

@@ -29,6 +29,7 @@ type channels struct {
 	signer *paysign.Presigner
 	wechat *channel
 	alipay *channel
+	teller teller
 
 	mu     sync.Mutex // guards what follows
 	closed bool

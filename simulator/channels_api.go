@@ -30,6 +30,24 @@ type reply struct {
 	status int
 	body   any // nil: none
 	after  time.Duration
+	fate   Fate
+}
+
+// fate begins the reply to a call about a planned order: its fate, and the refusal if that says no before anything is done.
+func (c *channel) fate(kind string, p *PlanOrder, of func(*PlanOrder) time.Duration) (reply, error) {
+	out := reply{status: http.StatusOK, after: took(p, of), fate: c.owner.teller.next(c.name, kind, p)}
+	if up := settings(&c.st.scenario.Upstream, kind); out.fate == Refused && up.Status < 500 {
+		return out, &billError{up.Status, up.Code, "the scenario wants this error"}
+	}
+	return out, nil
+}
+
+// tell is the reply's answer as the fate wants it: after a 5xx the call has been carried out all the same.
+func (c *channel) tell(kind string, out reply, err error) (reply, error) {
+	if up := settings(&c.st.scenario.Upstream, kind); out.fate == Refused && err == nil {
+		return out, &billError{up.Status, up.Code, "the scenario wants this error"}
+	}
+	return out, err
 }
 
 // handler reads a request, checks its signature, and holds the answer back.
@@ -50,6 +68,10 @@ func (c *channel) handler(serve func(r *http.Request, body []byte) (reply, error
 			return
 		}
 		out, err := serve(r, body)
+		if out.fate == Hung {
+			c.owner.server.hang(r)
+			return
+		}
 		if !c.owner.server.pause(r, out.after) {
 			return
 		}
@@ -89,12 +111,16 @@ func (c *channel) servePrepay(_ *http.Request, body []byte) (reply, error) {
 	if err := parse(body, &in); err != nil {
 		return reply{}, err
 	}
-	after := took(c.st.orders.planned(in.Attach), createTime)
+	out, err := c.fate(callCreate, c.st.orders.planned(in.Attach), createTime)
+	if err != nil {
+		return out, err
+	}
 	b, err := c.prepay(in.OutTradeNo, in.Attach, in.Amount.Total, in.TimeExpireMS)
 	if err != nil {
-		return reply{after: after}, err
+		return out, err
 	}
-	return reply{http.StatusOK, map[string]string{"code_url": b.codeURL}, after}, nil
+	out.body = map[string]string{"code_url": b.codeURL}
+	return c.tell(callCreate, out, nil)
 }
 
 func (c *channel) serveQuery(r *http.Request, _ []byte) (reply, error) {
@@ -102,9 +128,13 @@ func (c *channel) serveQuery(r *http.Request, _ []byte) (reply, error) {
 		Total      int64 `json:"total"`
 		PayerTotal int64 `json:"payer_total"`
 	}
+	reply, err := c.fate(callQuery, c.st.orders.order(r.PathValue("no")), queryTime)
+	if err != nil {
+		return reply, err
+	}
 	b, err := c.query(r.PathValue("no"))
 	if err != nil {
-		return reply{}, err
+		return reply, err
 	}
 	out := struct {
 		OutTradeNo    string `json:"out_trade_no"`
@@ -117,16 +147,18 @@ func (c *channel) serveQuery(r *http.Request, _ []byte) (reply, error) {
 		out.TransactionID, out.Amount.PayerTotal = b.txn, b.fen
 		out.SuccessMS = c.st.wall(b.paidAt).UnixMilli()
 	}
-	return reply{http.StatusOK, out, took(b.plan, queryTime)}, nil
+	reply.body = out
+	return c.tell(callQuery, reply, nil)
 }
 
 func (c *channel) serveClose(r *http.Request, _ []byte) (reply, error) {
-	b, err := c.shut(r.PathValue("no"))
-	out := reply{status: http.StatusNoContent}
-	if b != nil {
-		out.after = took(b.plan, queryTime)
+	out, err := c.fate(callClose, c.st.orders.order(r.PathValue("no")), queryTime)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	out.status = http.StatusNoContent
+	_, err = c.shut(r.PathValue("no"))
+	return c.tell(callClose, out, err)
 }
 
 func (c *channel) serveRefund(_ *http.Request, body []byte) (reply, error) {
@@ -142,13 +174,13 @@ func (c *channel) serveRefund(_ *http.Request, body []byte) (reply, error) {
 	if err := parse(body, &in); err != nil {
 		return reply{}, err
 	}
-	b, done, err := c.repay(in.OutTradeNo, in.TransactionID, in.OutRefundNo, in.Amount.Refund, in.Amount.Total)
-	out := reply{status: http.StatusOK}
-	if b != nil {
-		out.after = took(b.plan, refundTime)
+	out, err := c.fate(callRefund, c.st.orders.order(in.OutTradeNo), refundTime)
+	if err != nil {
+		return out, err
 	}
+	_, done, err := c.repay(in.OutTradeNo, in.TransactionID, in.OutRefundNo, in.Amount.Refund, in.Amount.Total)
 	out.body = map[string]string{"refund_id": done.id, "out_refund_no": in.OutRefundNo, "status": "SUCCESS"}
-	return out, err
+	return c.tell(callRefund, out, err)
 }
 
 func parse(body []byte, into any) error {

@@ -78,6 +78,9 @@ func (c *channel) newNotice(b *bill, at time.Duration) *notice {
 	again := time.Duration(-1)
 	if b.plan != nil {
 		delay, again = b.plan.Notify, b.plan.Again
+		if b.plan.Untold && b.plan.Channel == c.name {
+			return n // lost on its way: nothing is ever sent
+		}
 	}
 	n.sign(at+delay, firstSend)
 	if again >= 0 {

@@ -61,6 +61,12 @@ func (s *loopbackServer) pause(r *http.Request, d time.Duration) bool {
 	}
 }
 
+// hang answers never: it returns when the client has gone, or the server.
+func (s *loopbackServer) hang(r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler) // returning would be an answer
+}
+
 // Close breaks all connections and waits until nothing is being answered any more.
 func (s *loopbackServer) Close() error {
 	var err error

@@ -26,10 +26,12 @@ func openidKey(id string) string {
 	return strings.TrimLeft(key, "_")
 }
 
-// identity is the upstream that knows a buyer across channels. It answers everyone, each as late as the plan says.
+// identity is the upstream that knows a buyer across channels. It answers everyone, each as late and as
+// well as the plan says.
 type identity struct {
 	st     *stage
 	server *loopbackServer
+	teller teller
 }
 
 var _ identityUpstream = (*identity)(nil)
@@ -58,12 +60,22 @@ func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 	}
 	key := openidKey(who)
 	var delay time.Duration
-	if o := id.st.orders.planned(key); o != nil {
+	o := id.st.orders.planned(key)
+	if o != nil {
 		delay = o.Unionid
 	} else {
 		key = who
 	}
+	fate := id.teller.next("identity", callUnionid, o)
+	if fate == Hung {
+		id.server.hang(r)
+		return
+	}
 	if !id.server.pause(r, delay) {
+		return
+	}
+	if up := &id.st.scenario.Upstream.Identity; fate == Refused {
+		refuse(w, up.Status, up.Code, "the scenario wants this error")
 		return
 	}
 	answer(w, http.StatusOK, map[string]string{"unionid": "uLR" + key})

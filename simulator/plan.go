@@ -78,6 +78,12 @@ type PlanOrder struct {
 	Query   time.Duration `json:"query_ns"`
 	Refund  time.Duration `json:"refund_ns"`
 	Unionid time.Duration `json:"unionid_ns"`
+
+	Untold       bool  `json:"untold,omitempty"`       // the payment's notify never comes
+	CreateFates  Fates `json:"create_fates,omitempty"` // of the calls about this order, beside how long they take
+	QueryFates   Fates `json:"query_fates,omitempty"`  // closes too
+	RefundFates  Fates `json:"refund_fates,omitempty"`
+	UnionidFates Fates `json:"unionid_fates,omitempty"`
 }
 
 // PlanProbe is one notification that must be refused.
@@ -128,6 +134,13 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 	device := chance("device").quotas(n, DeviceDispenses,
 		share{DeviceFails, s.Machines.Fail}, share{DeviceLate, s.Machines.Late},
 		share{DeviceLostResult, s.Machines.LostResult}, share{DeviceOffline, s.Machines.Offline})
+	untold := chance("untold").quotas(n, "", share{"untold", s.Payments.Notify.Lost})
+	fates := map[string][]Fates{}
+	for name, up := range map[string]scenarios.Upstream{
+		"create": s.Upstream.Create, "query": s.Upstream.Query, "refund": s.Upstream.Refund, "unionid": s.Upstream.Identity,
+	} {
+		fates[name] = chance(name+"-fates").fates(n, up)
+	}
 	again := chance("again").quotas(n, "", share{"again", s.Payments.Notify.Duplicates})
 
 	var (
@@ -143,8 +156,10 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 			Channel: channel[i], Buyer: buyer[i], Device: device[i],
 			Think: think.draw(s.Payments.Think), Notify: notify.draw(s.Payments.Notify.Delay), Again: -1,
 			Takes:  takes.draw(s.Machines.Dispense),
-			Create: create.draw(s.Upstream.Create), Query: query.draw(s.Upstream.Query),
-			Refund: refund.draw(s.Upstream.Refund), Unionid: unionid.draw(s.Upstream.Identity),
+			Create: create.draw(s.Upstream.Create.Delay), Query: query.draw(s.Upstream.Query.Delay),
+			Refund: refund.draw(s.Upstream.Refund.Delay), Unionid: unionid.draw(s.Upstream.Identity.Delay),
+			Untold:      untold[i] != "",
+			CreateFates: fates["create"][i], QueryFates: fates["query"][i], RefundFates: fates["refund"][i], UnionidFates: fates["unionid"][i],
 		}
 		switch o.Buyer {
 		case BuyerLate:
@@ -152,7 +167,7 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 		case BuyerTwice:
 			o.Second = second.draw(scenarios.Delay{Kind: "uniform", B: 2 * time.Second})
 		}
-		if again[i] != "" {
+		if again[i] != "" && !o.Untold {
 			o.Again = apart.draw(s.Payments.Notify.Apart)
 		}
 		switch o.Device {

@@ -65,7 +65,7 @@ func smallScenario() *scenarios.Scenario {
 			Fail:     0.05, Late: 0.05, LateBy: constant(300 * time.Millisecond), LostResult: 0.05,
 			Offline: 0.05, OfflineFor: constant(500 * time.Millisecond),
 		},
-		Upstream: scenarios.Upstreams{Create: constant(5 * time.Millisecond), Query: constant(5 * time.Millisecond), Refund: constant(5 * time.Millisecond)},
+		Upstream: scenarios.Upstreams{Create: after(5 * time.Millisecond), Query: after(5 * time.Millisecond), Refund: after(5 * time.Millisecond)},
 		Drain:    10 * time.Second,
 	}
 }
@@ -88,8 +88,9 @@ func mustPlan(t *testing.T, s *scenarios.Scenario, seed uint64) *Plan {
 func TestAPlanIsTheSameByteForByteEverywhere(t *testing.T) {
 	even := smallScenario()
 	even.Demand.Arrivals = "even"
+	troubled := troubledScenario(t)
 	var got strings.Builder
-	for _, s := range []*scenarios.Scenario{smallScenario(), even} {
+	for _, s := range []*scenarios.Scenario{smallScenario(), even, troubled} {
 		for _, seed := range []uint64{0, 1, math.MaxUint64} {
 			p := mustPlan(t, s, seed)
 			fmt.Fprintf(&got, "%s %s seed %d: %d orders, %d probes, sha256 %s\n",
@@ -111,7 +112,7 @@ func TestANewComponentLeavesTheOthersAsTheyWere(t *testing.T) {
 	s := smallScenario()
 	s.Payments.Notify.Duplicates = 0.5
 	s.Machines.Fail = 0.3
-	s.Upstream.Query = scenarios.Delay{Kind: "uniform", B: time.Second}
+	s.Upstream.Query.Delay = scenarios.Delay{Kind: "uniform", B: time.Second}
 	is := mustPlan(t, s, 7)
 	for i := range was.Orders {
 		a, b := was.Orders[i], is.Orders[i]

@@ -110,7 +110,9 @@ func (p *Plan) sends() map[string]int {
 		if o.Buyer == BuyerAbandons {
 			continue
 		}
-		n[SendNotify]++
+		if !o.Untold {
+			n[SendNotify]++
+		}
 		if o.Again >= 0 {
 			n[SendNotify]++
 		}
