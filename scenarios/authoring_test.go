@@ -60,7 +60,7 @@ func fieldTables() string {
 				absent = duration(p.Ramp)
 			case block.name == "answers" && f.name == "delay":
 				absent = "the call's own" // each has another one
-			case block.name == "topology" || block.name == "database":
+			case block.name == "topology" || block.name == "database" || block.name == "faults":
 				absent = ""
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, wants, absent, f.doc)

@@ -110,7 +110,9 @@ func (s *Scenario) checkFaults(add adder) {
 	for i, f := range s.Faults {
 		if f.At < s.Clock.From || f.At >= s.Clock.To {
 			add(fmt.Sprintf("faults[%d].at", i), "", "%s is outside the clock, %s to %s", f.At, s.Clock.From, s.Clock.To)
+			continue
 		}
+		s.checkRepeats(i, f, add)
 	}
 }
 

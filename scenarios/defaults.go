@@ -21,6 +21,7 @@ const (
 	faultsMax      = 100
 	storyMax       = 700 // characters: a paragraph
 	codePlacesMax  = 12
+	repeatsMax     = 1_000 // of one fault
 	processesMax   = 100
 	delayMax       = time.Hour
 	durationMax    = 24 * time.Hour

@@ -30,7 +30,7 @@ func ParseFault(text string, known Known) (Fault, error) {
 	}
 	var f Fault
 	r.mapping(root, "", faultFields(&f), r.faultParams(&f))
-	r.checkFault(&f, "", root)
+	r.checkFault(&f, nil, "", root)
 	if len(r.problems) > 0 {
 		return Fault{}, r.problems.sorted()
 	}
@@ -61,7 +61,7 @@ func LoadTimeline(file string, src []byte, on string, known Known) ([]Fault, err
 	fresh := func() Fault { return Fault{On: on} }
 	r.mapping(root, "", []field{{"faults", true, "What breaks, when, and for how long.", listOf(&list, faultsMax, fresh, momentFields)}}, nil)
 	for i := range list {
-		r.checkFault(&list[i], fmt.Sprintf("faults[%d]", i), root)
+		r.checkFault(&list[i], nil, fmt.Sprintf("faults[%d]", i), root)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.sorted()
@@ -71,9 +71,12 @@ func LoadTimeline(file string, src []byte, on string, known Known) ([]Fault, err
 
 // momentFields are faultFields without a clock and without a choice of links.
 func momentFields(f *Fault) []field {
-	list := []field{{"at", true, "When it begins, counted from the start.", period((*time.Duration)(&f.At), 0, durationMax)}}
+	list := []field{
+		{"at", true, "When it begins, counted from the start.", period((*time.Duration)(&f.At), 0, durationMax)},
+		{"until", false, "Before when the last repetition begins, counted from the start.", period((*time.Duration)(&f.Until), 0, durationMax)},
+	}
 	for _, other := range faultFields(f) {
-		if other.name != "at" && other.name != "on" {
+		if other.name != "at" && other.name != "until" && other.name != "on" {
 			list = append(list, other)
 		}
 	}
@@ -81,11 +84,14 @@ func momentFields(f *Fault) []field {
 }
 
 // checkFault looks at the names and values that the faults themselves define. path is the fault's own.
-func (r *reader) checkFault(f *Fault, path string, root *yaml.Node) {
+func (r *reader) checkFault(f *Fault, t *Topology, path string, root *yaml.Node) {
 	if r.known.Faults == nil || f.Inject == "" {
 		return
 	}
 	accepted, ok := r.known.Faults[f.Inject]
+	if ok {
+		f.settleEvery(accepted)
+	}
 	if !ok {
 		at := join(path, "inject")
 		r.report(r.place(at, root), at, "nothing can inject "+quote(f.Inject), maybe(f.Inject, slices.Collect(maps.Keys(r.known.Faults))))
@@ -103,7 +109,7 @@ func (r *reader) checkFault(f *Fault, path string, root *yaml.Node) {
 	if misspelt || r.known.CheckFault == nil || f.On == "" {
 		return
 	}
-	if field, err := r.known.CheckFault(f.On, f.Inject, f.Params); err != nil {
+	if field, err := r.known.CheckFault(t, f.On, f.Inject, f.Params); err != nil {
 		at := join(path, field)
 		r.report(r.place(at, root), at, err.Error(), "")
 	}

@@ -12,7 +12,7 @@ import (
 // knownFaults refuses latency without by, and everything on "moon".
 func knownFaults() Known {
 	known := knownHere
-	known.CheckFault = func(on, inject string, params map[string]string) (string, error) {
+	known.CheckFault = func(_ *Topology, on, inject string, params map[string]string) (string, error) {
 		switch {
 		case on == "moon":
 			return "on", errors.New("nothing runs there")

@@ -148,5 +148,8 @@ func faultFields(f *Fault) []field {
 		{"for", true, "How long it lasts, in real time.", period(&f.For, time.Millisecond, durationMax)},
 		{"on", true, "What it breaks.", word(&f.On)},
 		{"inject", true, "How. Further keys are this fault's parameters.", word(&f.Inject)},
+		{"every", false, "Again each time that so much real time has passed since it began. A fault that has an every of its own keeps it unless times or until is given.", period(&f.Every, 0, durationMax)},
+		{"times", false, "How often in all, with every.", numberOf(&f.Times, 1, repeatsMax)},
+		{"until", false, "Before when the last repetition begins, with every, on the scenario's clock. Left out, as times is: the clock's end.", timeOfDay(&f.Until)},
 	}
 }

@@ -30,9 +30,9 @@ type Known struct {
 	Measures []string
 	// Faults are what can be injected, each with the names of its parameters. Empty and not nil: nothing can.
 	Faults map[string][]string
-	// CheckFault, when not nil, returns why a fault of a known kind, with known parameters, cannot be: field is "on",
-	// "inject" or the parameter that is wrong.
-	CheckFault func(on, inject string, params map[string]string) (field string, err error)
+	// CheckFault, when not nil, returns why a fault of a known kind, with known parameters, cannot be in a topology, nil
+	// for one that is not known yet: field is "on", "inject" or the parameter that is wrong.
+	CheckFault func(t *Topology, on, inject string, params map[string]string) (field string, err error)
 }
 
 // Load reads one scenario. file names it in messages; its base without .yaml must be the scenario's name. The error is
@@ -50,7 +50,7 @@ func Load(file string, src []byte, known Known) (*Scenario, error) {
 		r.report(r.place("name", root), "name", fmt.Sprintf("%s is not the file's name", s.Name), "did you mean "+cut(want)+"?")
 	}
 	for i := range s.Faults {
-		r.checkFault(&s.Faults[i], fmt.Sprintf("faults[%d]", i), root)
+		r.checkFault(&s.Faults[i], &s.Topology, fmt.Sprintf("faults[%d]", i), root)
 	}
 	if len(r.problems) == 0 {
 		// Contradictions are looked for only between fields that were all understood; otherwise a slip in one field

@@ -61,7 +61,7 @@ func TestLoadTellsEveryMistake(t *testing.T) {
 		name: "a misspelt field names its neighbours",
 		src:  with("faults:", `  - {on: mysql, at: "11:10", fro: 10s, inject: latency}`),
 		want: `x.yaml:9:5: faults[0].for: is missing; wants a duration such as 300ms or 1m30s
-x.yaml:9:30: faults[0].fro: latency has no such parameter; did you mean for? accepted: at, by, for, inject, jitter, on`,
+x.yaml:9:30: faults[0].fro: latency has no such parameter; did you mean for? accepted: at, by, every, for, inject, jitter, on, times, until`,
 	}, {
 		name: "a misspelt block names its neighbours",
 		src:  with("payment: {wechat: 70%}"),

@@ -146,6 +146,12 @@ type Fault struct {
 	On     string
 	Inject string
 	Params map[string]string
+
+	// Every repeats the fault: that long after it began, in real time, it begins again. 0: it comes once. Times bounds how
+	// often it comes, Until when it comes last; with neither it is repeated to the end of the clock.
+	Every time.Duration
+	Times int
+	Until TimeOfDay
 }
 
 // A Delay is a distribution of a duration. The zero value is no delay.

@@ -81,7 +81,7 @@ func linkFaults() scenarios.Known {
 		}
 	}
 	sites := []chaos.Site{{Name: proxyLink, Offers: []chaos.Surface{chaos.OnLink}}}
-	known.CheckFault = func(on, inject string, params map[string]string) (string, error) {
+	known.CheckFault = func(_ *scenarios.Topology, on, inject string, params map[string]string) (string, error) {
 		return harness.FieldOf(chaos.Check(sites, on, inject, params))
 	}
 	return known
@@ -148,19 +148,24 @@ func speechOf(ctx context.Context, f proxyFlags) (chaos.Speech, error) {
 func entriesOf(faults []scenarios.Fault, target *chaos.Target) ([]chaos.Entry, error) {
 	var entries []chaos.Entry
 	for i, fault := range faults {
-		made, err := chaos.New(fault.Inject, fault.Params)
-		if err != nil {
-			return nil, fmt.Errorf("faults[%d].%w", i, err)
-		}
-		e := chaos.Entry{
-			ID: fmt.Sprintf("%d %s", i+1, made), Kind: fault.Inject, Fault: made, Target: target, At: time.Duration(fault.At), For: fault.For,
-		}
-		for k, other := range entries {
-			if chaos.Clash(e, other) {
-				return nil, fmt.Errorf("faults[%d] and faults[%d], both %s, overlap: the first heal would undo both", i, k, fault.Inject)
+		starts := fault.Repeats(time.Duration(fault.At), time.Duration(fault.Until))
+		for n, at := range starts {
+			made, err := chaos.New(fault.Inject, fault.Params)
+			if err != nil {
+				return nil, fmt.Errorf("faults[%d].%w", i, err)
 			}
+			id := fmt.Sprintf("%d %s", i+1, made)
+			if len(starts) > 1 {
+				id += fmt.Sprintf(" (%d of %d)", n+1, len(starts))
+			}
+			e := chaos.Entry{ID: id, Kind: fault.Inject, Fault: made, Target: target, At: at, For: fault.For}
+			for _, other := range entries {
+				if chaos.Clash(e, other) {
+					return nil, fmt.Errorf("%s and %s overlap: the first heal would undo both", e.ID, other.ID)
+				}
+			}
+			entries = append(entries, e)
 		}
-		entries = append(entries, e)
 	}
 	return entries, nil
 }

@@ -37,12 +37,8 @@ func newFaults(sc *scenarios.Scenario) (*faults, error) {
 		board: chaos.NewSwitchboard(), targets: make(map[string]*chaos.Target), wants: make(map[string][]chaos.Surface),
 	}
 	for i, fault := range sc.Faults {
-		if err := chaos.Check(Sites(), fault.On, fault.Inject, fault.Params); err != nil {
-			return nil, fmt.Errorf("faults[%d].%w", i, err)
-		}
-		made, err := chaos.New(fault.Inject, fault.Params)
-		if err != nil {
-			return nil, fmt.Errorf("faults[%d].%w", i, err)
+		if field, err := checkFault(&sc.Topology, fault.On, fault.Inject, fault.Params); err != nil {
+			return nil, fmt.Errorf("faults[%d].%s: %w", i, field, err)
 		}
 		target := f.targets[fault.On]
 		if target == nil {
@@ -50,13 +46,28 @@ func newFaults(sc *scenarios.Scenario) (*faults, error) {
 			f.targets[fault.On] = target
 		}
 		f.wants[fault.On] = append(f.wants[fault.On], chaos.SurfaceOf(fault.Inject))
+		if err := f.expand(i, fault, target, sc.Occurrences(fault)); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// expand puts a fault on the timeline each time that it begins.
+func (f *faults) expand(i int, fault scenarios.Fault, target *chaos.Target, starts []time.Duration) error {
+	for n, at := range starts {
+		made, err := chaos.New(fault.Inject, fault.Params)
+		if err != nil {
+			return fmt.Errorf("faults[%d].%w", i, err)
+		}
 		id := fmt.Sprintf("%d %s on %s", i+1, made, fault.On)
-		at := sc.At(fault.At)
+		if len(starts) > 1 {
+			id += fmt.Sprintf(" (%d of %d)", n+1, len(starts))
+		}
 		entry := chaos.Entry{ID: id, Kind: fault.Inject, Fault: made, Target: target, At: at, For: fault.For}
-		for k, other := range f.entries {
+		for _, other := range f.entries {
 			if chaos.Clash(entry, other) {
-				return nil, fmt.Errorf("faults[%d]: %s and faults[%d], %s, act on %s at the same time: each would undo the other",
-					i, fault.Inject, k, other.Kind, fault.On)
+				return fmt.Errorf("faults[%d]: %s and %s act on %s at the same time: each would undo the other", i, id, other.ID, fault.On)
 			}
 		}
 		f.entries = append(f.entries, entry)
@@ -64,7 +75,7 @@ func newFaults(sc *scenarios.Scenario) (*faults, error) {
 			ID: id, What: made.String(), On: fault.On, FromNS: int64(at), ForNS: int64(fault.For),
 		})
 	}
-	return f, nil
+	return nil
 }
 
 // Close ends every link and connection.
@@ -272,6 +283,27 @@ func host(base string) string {
 		return base
 	}
 	return u.Host
+}
+
+// seize takes hold of a topology's processes and of its balancer.
+func (f *faults) seize(t *town) error {
+	for _, i := range t.all("") {
+		f.parts = append(f.parts, i.part)
+	}
+	for site, target := range f.targets {
+		switch {
+		case site == siteBalancer:
+			target.Balancer = t.outages()
+		case instanceSite.MatchString(site):
+			list := t.all("")
+			at := slices.IndexFunc(list, func(i *instance) bool { return i.name == site })
+			if at < 0 {
+				return fmt.Errorf("there is no %s", site)
+			}
+			target.Process = list[at].part
+		}
+	}
+	return nil
 }
 
 // died returns the first part's death that no fault has ordered.

@@ -255,9 +255,8 @@ func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, cfg *service.
 		if err != nil {
 			return target, err
 		}
-		broken.parts = append(broken.parts, t.parts...)
-		if hit := broken.targets[siteBalancer]; hit != nil {
-			hit.Balancer = t.outages()
+		if err := broken.seize(t); err != nil {
+			return target, errors.Join(err, t.Stop(context.WithoutCancel(ctx)))
 		}
 		*served = t
 		return target, nil

@@ -29,12 +29,14 @@ type part struct {
 	felled   bool // the present instance is meant to end
 	paused   bool
 	spent    time.Duration // CPU of the instances before
-	died     chan error    // of a death that nobody ordered; has room for one
+	died     chan error    // of a death that nobody ordered; has room for one; several parts may share one
 }
 
 // newPart takes over a started instance and watches it.
 func newPart(p *part, i testbed.Instance) *part {
-	p.died = make(chan error, 1)
+	if p.died == nil {
+		p.died = make(chan error, 1)
+	}
 	p.take(i)
 	return p
 }

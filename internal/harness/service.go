@@ -77,14 +77,6 @@ func Check(sc *scenarios.Scenario) error {
 	if hardened != nil { // the as-was side stands on the same switches
 		asWas = nil
 	}
-	for _, f := range sc.Faults {
-		switch {
-		case f.On == siteService && several(sc.Topology):
-			broken = errors.Join(broken, errors.New("faults: on: service is for a topology of one process"))
-		case f.On == siteBalancer && !several(sc.Topology):
-			broken = errors.Join(broken, errors.New("faults: on: balancer needs one: give a topology of several processes"))
-		}
-	}
 	return errors.Join(hardened, asWas, broken)
 }
 

@@ -2,9 +2,13 @@ package harness
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/lunchrush/lunchrush/chaos"
 	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/scenarios"
 )
 
 // What a scenario's fault can be on. The links are those from the service to that part, but for the service's own, on
@@ -16,12 +20,18 @@ const (
 	siteWeChat     = "wechat"
 	siteAlipay     = "alipay"
 	siteIdentity   = "identity"
-	siteService    = "service"
+	siteService    = "service"  // one process with every role
 	siteBalancer   = "balancer" // of a topology of several processes
 )
 
-// Sites are what a fault's on: accepts, and the surfaces that each offers.
-func Sites() []chaos.Site {
+// instanceSite is the name of one process of a topology: a role and its number, from 1.
+var instanceSite = regexp.MustCompile(`^(front|gate|shop|notifier|jobs)-([1-9][0-9]{0,2})$`)
+
+// What single processes of a topology offer.
+var instanceOffers = []chaos.Surface{chaos.OnProcess}
+
+// ground are the sites that every run has.
+func ground() []chaos.Site {
 	return []chaos.Site{
 		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnDatabase}},
 		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
@@ -29,10 +39,35 @@ func Sites() []chaos.Site {
 		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink}},
 		{Name: siteAlipay, Offers: []chaos.Surface{chaos.OnLink}},
 		{Name: siteIdentity, Offers: []chaos.Surface{chaos.OnLink}},
-		{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess}},
-		{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer}},
 	}
 }
+
+var (
+	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess}}
+	balancerSite = chaos.Site{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer}}
+)
+
+// Sites are what a fault's on: accepts in one topology or another, and the surfaces that each offers. One instance stands
+// for all: front-1.
+func Sites() []chaos.Site {
+	return append(ground(), serviceSite, chaos.Site{Name: "front-1", Offers: instanceOffers}, balancerSite)
+}
+
+// sitesOf are the sites of one topology.
+func sitesOf(t scenarios.Topology) []chaos.Site {
+	if !several(t) {
+		return append(ground(), serviceSite)
+	}
+	sites := ground()
+	for _, role := range rolesInOrder {
+		for i := range count(t, role) {
+			sites = append(sites, chaos.Site{Name: instanceName(role, i+1), Offers: instanceOffers})
+		}
+	}
+	return append(sites, balancerSite)
+}
+
+func instanceName(role string, number int) string { return fmt.Sprintf("%s-%d", role, number) }
 
 // stackPart is the testbed's name of a site, "" for what it does not run.
 func stackPart(site string) testbed.Part {
@@ -41,9 +76,27 @@ func stackPart(site string) testbed.Part {
 	}[site]
 }
 
-// checkFault is [scenarios.Known]'s CheckFault.
-func checkFault(on, inject string, params map[string]string) (field string, err error) {
-	return FieldOf(chaos.Check(Sites(), on, inject, params))
+// checkFault is [scenarios.Known]'s CheckFault. A fault that comes on top of a scenario is looked at before the topology
+// is known: any instance's name will do then, and [Check] looks again.
+func checkFault(t *scenarios.Topology, on, inject string, params map[string]string) (field string, err error) {
+	sites := Sites()
+	switch {
+	case t != nil:
+		sites = sitesOf(*t)
+	case instanceSite.MatchString(on) && !slices.ContainsFunc(sites, func(s chaos.Site) bool { return s.Name == on }):
+		sites = append(sites, chaos.Site{Name: on, Offers: instanceOffers})
+	}
+	field, err = FieldOf(chaos.Check(sites, on, inject, params))
+	if field != "on" || t == nil {
+		return field, err
+	}
+	switch {
+	case on == siteService && several(*t):
+		return field, errors.New("service is for a topology of one process; here there are instances, such as front-1")
+	case !several(*t) && (on == siteBalancer || instanceSite.MatchString(on)):
+		return field, fmt.Errorf("there is no %s: the service is one process here; give a topology of several", on)
+	}
+	return field, err
 }
 
 // FieldOf takes apart what is wrong with a fault, nil included, the way that [scenarios.Known]'s CheckFault wants it.

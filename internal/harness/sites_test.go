@@ -24,13 +24,14 @@ func load(fault string) (*scenarios.Scenario, error) {
 
 func TestTheExampleOfEveryFaultLoads(t *testing.T) {
 	for _, k := range chaos.Kinds() {
-		s, err := load(strings.Replace(k.Example, "11:56", "11:10", 1))
+		fault := strings.Replace(k.Example, "11:56", "11:10", 1)
+		if k.On == chaos.OnBalancer {
+			fault += "\ntopology: {front: 2, gate: 1}" // one process has none before it
+		}
+		s, err := load(fault)
 		if err != nil {
 			t.Errorf("%s: %v", k.Name, err)
 			continue
-		}
-		if k.On == chaos.OnBalancer {
-			s.Topology.Front, s.Topology.Gate = 2, 1 // one process has none before it
 		}
 		if err := Check(s); err != nil {
 			t.Errorf("%s: %v", k.Name, err)
@@ -66,7 +67,7 @@ func TestAFaultThatCannotBeIsRefusedWithItsPlace(t *testing.T) {
 		},
 		{
 			"both parameters out of their bounds together", `{at: "11:10", for: 5s, on: redis-cache, inject: stall, by: 2s, every: 1s}`,
-			"x.yaml:9:68: faults[0].every: 1s is less than by, 2s",
+			"x.yaml:9:75: faults[0].every: 1s is less than by, 2s",
 		},
 	}
 	for _, tt := range tests {
@@ -76,6 +77,72 @@ func TestAFaultThatCannotBeIsRefusedWithItsPlace(t *testing.T) {
 				t.Errorf("got  %v\nwant %s in it", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestAFaultIsOnAnInstanceOfTheTopology(t *testing.T) {
+	const several = "\ntopology: {front: 2, gate: 1}"
+	tests := []struct{ name, fault, want string }{
+		{"one that is there", `{at: "11:10", for: 5s, on: front-2, inject: kill}` + several, ""},
+		{"one of a role that was not named", `{at: "11:10", for: 5s, on: jobs-1, inject: restart, every: 2s}` + several, ""},
+		{"one too many", `{at: "11:10", for: 5s, on: front-3, inject: kill}` + several, `x.yaml:9:32: faults[0].on: there is no "front-3"; kill can be on mysql`},
+		{"the service, of which there are several", `{at: "11:10", for: 5s, on: service, inject: kill}` + several, "here there are instances, such as front-1"},
+		{"an instance, of which there is one", `{at: "11:10", for: 5s, on: front-1, inject: kill}`, "there is no front-1: the service is one process here"},
+		{"a balancer, of which there is none", `{at: "11:10", for: 5s, on: balancer, inject: outage}`, "there is no balancer: the service is one process here"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := load(tt.fault)
+			if err == nil {
+				err = Check(s)
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got  %v\nwant %q in it", err, tt.want)
+			}
+		})
+	}
+	// A flag is read before its scenario's topology is known; the check of both together knows it.
+	f, err := scenarios.ParseFault("at=11:10,for=5s,on=gate-7,inject=kill", Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scenarios.Load("x.yaml", []byte(quiet+strings.TrimPrefix(several, "\n")+"\n"), Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddFault(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(s); err == nil || !strings.Contains(err.Error(), `there is no "gate-7"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestARepeatedFaultIsOnTheTimelineEachTime(t *testing.T) {
+	s, err := load(`{at: "11:10", for: 2s, on: mysql, inject: hold, every: 5s, times: 3}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFaults(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.entries) != 3 || f.entries[2].ID != "1 hold on mysql (3 of 3)" || f.entries[2].At-f.entries[0].At != 10e9 {
+		t.Errorf("entries %+v", f.entries)
+	}
+	more, err := scenarios.ParseFault("at=11:13,for=1s,on=mysql,inject=hold", Known()) // 3 s later: while it is over
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddFault(more); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(s); err != nil {
+		t.Errorf("between two repetitions: %v", err)
+	}
+	s.Faults[1].At += scenarios.TimeOfDay(90 * 1e9) // 1.5 s of the run later: it lasts into the second
+	if err := Check(s); err == nil || !strings.Contains(err.Error(), "act on mysql at the same time") {
+		t.Errorf("into a repetition: %v", err)
 	}
 }
 

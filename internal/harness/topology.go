@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lunchrush/lunchrush/chaos"
@@ -60,14 +61,32 @@ const (
 
 // A town is the service as many processes behind a balancer.
 type town struct {
+	stack    testbed.Stack
+	cfg      *service.Config
+	topology scenarios.Topology
+	hosts    *hosts
 	balancer *balancer.Balancer
-	parts    []*part
+	died     chan error // of an instance that nobody had told to end
+
+	mu        sync.Mutex
+	instances []*instance // in the order in which they were started; guarded by mu
+}
+
+// An instance is one process of a topology. It keeps its place when it is started again.
+type instance struct {
+	*part
+	role   string
+	number int
+	place  place
 }
 
 // settle starts the processes of a topology, each role wired to those that it calls, and a balancer before them. What was
 // started is stopped again when it fails.
 func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topology, cfg *service.Config) (_ *town, _ simulator.Target, err error) {
-	t := &town{}
+	t := &town{stack: stack, cfg: cfg, topology: topology, died: make(chan error, 1)}
+	if t.hosts, err = newHosts(); err != nil {
+		return nil, simulator.Target{}, err
+	}
 	defer func() {
 		if err != nil {
 			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
@@ -75,29 +94,14 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 			err = errors.Join(err, t.Stop(stopCtx))
 		}
 	}()
-	started := make(map[string][]testbed.Instance)
 	for _, role := range rolesInOrder {
-		own := *cfg
-		own.Peers = service.Peers{
-			Front: internals(started["front"]), Shop: internals(started["shop"]), Notifier: internals(started["notifier"]),
-		}
-		text, err := marshal(&own)
-		if err != nil {
-			return t, simulator.Target{}, err
-		}
 		for i := range count(topology, role) {
-			p, err := startOne(ctx, stack, testbed.ServiceSpec{
-				Name: fmt.Sprintf("%s-%d", role, i+1), Roles: []string{role}, Config: text,
-				CPUs: topology.CPUs, MemoryMiB: topology.MemoryMiB,
-			})
-			if err != nil {
+			if _, err := t.startInstance(ctx, role, i+1); err != nil {
 				return t, simulator.Target{}, err
 			}
-			t.parts = append(t.parts, p)
-			started[role] = append(started[role], p.current())
 		}
 	}
-	if t.balancer, err = balance(ctx, started); err != nil {
+	if t.balancer, err = t.balance(ctx); err != nil {
 		return t, simulator.Target{}, err
 	}
 	return t, simulator.Target{
@@ -106,41 +110,90 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 	}, nil
 }
 
-// startOne starts one process and waits until it is ready.
-func startOne(ctx context.Context, stack testbed.Stack, spec testbed.ServiceSpec) (*part, error) {
-	i, err := stack.StartService(ctx, spec)
+// startInstance starts one process at a place of its own and waits until it is ready.
+func (t *town) startInstance(ctx context.Context, role string, number int) (*instance, error) {
+	at, err := t.hosts.place(role, number)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := t.spec(role, number, at)
+	if err != nil {
+		return nil, err
+	}
+	started, err := t.stack.StartService(ctx, spec)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", spec.Name, err)
 	}
-	if err := waitReady(ctx, i); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting %s: %w", spec.Name, err), i.Kill())
+	if err := waitReady(ctx, started); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", spec.Name, err), started.Kill())
 	}
-	return newPart(&part{
-		name: spec.Name, ping: chaos.PingHTTP,
+	if got := host(started.Public()); got != at.public {
+		return nil, errors.Join(fmt.Errorf("%s was told to listen at %s and listens at %s", spec.Name, at.public, got), started.Kill())
+	}
+	i := &instance{role: role, number: number, place: at}
+	i.part = newPart(&part{
+		name: spec.Name, ping: chaos.PingHTTP, keeps: true, died: t.died,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
-	}, i), nil
+		start: func(ctx context.Context) (testbed.Instance, error) {
+			// Its address is the same again; the balancer's checks let it in when it is ready.
+			return t.stack.StartService(ctx, spec)
+		},
+	}, started)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.instances = append(t.instances, i)
+	return i, nil
 }
 
-func internals(list []testbed.Instance) service.URLs {
+// spec is the process of an instance: its peers are those that were started before it.
+func (t *town) spec(role string, number int, at place) (testbed.ServiceSpec, error) {
+	own := *t.cfg
+	own.Listen = service.Listen{Public: at.public, Internal: at.internal}
+	own.Peers = service.Peers{Front: t.internals("front"), Shop: t.internals("shop"), Notifier: t.internals("notifier")}
+	text, err := marshal(&own)
+	if err != nil {
+		return testbed.ServiceSpec{}, err
+	}
+	return testbed.ServiceSpec{
+		Name: instanceName(role, number), Roles: []string{role}, Config: text,
+		CPUs: t.topology.CPUs, MemoryMiB: t.topology.MemoryMiB,
+	}, nil
+}
+
+// all are the instances, those of one role when it is not "".
+func (t *town) all(role string) []*instance {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []*instance
+	for _, i := range t.instances {
+		if role == "" || i.role == role {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func (t *town) internals(role string) service.URLs {
 	var urls service.URLs
-	for _, i := range list {
-		urls = append(urls, i.Internal())
+	for _, i := range t.all(role) {
+		urls = append(urls, "http://"+i.place.internal)
 	}
 	return urls
 }
 
 // balance puts the balancer before the started processes and returns when all of them have passed their check.
-func balance(ctx context.Context, started map[string][]testbed.Instance) (*balancer.Balancer, error) {
-	pool := func(name, role string, url func(testbed.Instance) string) balancer.Pool {
+func (t *town) balance(ctx context.Context) (*balancer.Balancer, error) {
+	pool := func(name, role string, listener func(place) string) balancer.Pool {
 		p := balancer.Pool{Name: name}
-		for i, instance := range started[role] {
+		for _, i := range t.all(role) {
 			p.Backends = append(p.Backends, balancer.Backend{
-				Name: fmt.Sprintf("%s-%d", role, i+1), URL: url(instance), CheckURL: instance.Internal() + "/readyz", Weight: 1,
+				Name: i.name, URL: "http://" + listener(i.place), CheckURL: "http://" + i.place.internal + "/readyz", Weight: 1,
 			})
 		}
 		return p
 	}
+	public, internal := func(p place) string { return p.public }, func(p place) string { return p.internal }
 	b, err := balancer.New(balancer.Config{
 		Listeners: []balancer.Listener{
 			{Name: doorPublic, Pool: "front"},
@@ -150,10 +203,10 @@ func balance(ctx context.Context, started map[string][]testbed.Instance) (*balan
 			{Name: doorInternal},
 		},
 		Pools: []balancer.Pool{
-			pool("front", "front", testbed.Instance.Public), pool("notifier", "notifier", testbed.Instance.Public),
+			pool("front", "front", public), pool("notifier", "notifier", public),
 			// A pool for each channel: the one's slowness must not take the other's connections.
-			pool("gate-wechat", "gate", testbed.Instance.Public), pool("gate-alipay", "gate", testbed.Instance.Public),
-			pool(doorInternal, "front", testbed.Instance.Internal),
+			pool("gate-wechat", "gate", public), pool("gate-alipay", "gate", public),
+			pool(doorInternal, "front", internal),
 		},
 	})
 	if err != nil {
@@ -169,7 +222,7 @@ func balance(ctx context.Context, started map[string][]testbed.Instance) (*balan
 
 // usage is what all processes have used together.
 func (t *town) usage(ctx context.Context) (cpu time.Duration, rss int64, err error) {
-	for _, p := range t.parts {
+	for _, p := range t.all("") {
 		c, r, err := p.usage(ctx)
 		if err != nil {
 			return 0, 0, err
@@ -209,14 +262,21 @@ func (t *town) outages() *chaos.Balancer {
 	}
 }
 
-// Stop closes the balancer and then stops the processes, the last that was started first.
+// Stop closes the balancer and then stops the processes: a role's all at once, each role after those that call it.
 func (t *town) Stop(ctx context.Context) error {
 	var errs []error
 	if t.balancer != nil {
 		errs = append(errs, t.balancer.Close(ctx))
 	}
-	for _, p := range slices.Backward(t.parts) {
-		errs = append(errs, p.Stop(ctx))
+	for _, role := range slices.Backward(rolesInOrder) {
+		list := t.all(role)
+		stopped := make([]error, len(list))
+		var all sync.WaitGroup
+		for n, i := range list {
+			all.Go(func() { stopped[n] = i.Stop(ctx) })
+		}
+		all.Wait()
+		errs = append(errs, stopped...)
 	}
 	return errors.Join(errs...)
 }
