@@ -54,12 +54,16 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	if f.Truncated() {
 		warnings = append(warnings, "the books were never closed: they are read to their last whole record, "+span(a.last)+" into the run")
 	}
-	e := &evidence{run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples, faults: a.faults.of(&f.Manifest)}
+	e := &evidence{
+		run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples,
+		faults: a.faults.of(&f.Manifest), calls: a.calls,
+	}
 	for _, l := range latency {
 		e.latency[l.Kind] = l
 	}
-	x.Measures = measure(e)
-	measures := byName(x.Measures)
+	all := measure(e)
+	measures := byName(all)
+	x.Measures, x.Calls = told(all, e), a.calls.list()
 	x.Certificate = certificate(a, e, plan, planErr)
 	x.Invariants = invariants(a, &res)
 	x.Expect = conditions(f.Manifest.Expect, measures, &f.Manifest)

@@ -16,6 +16,7 @@ type Analysis struct {
 	Expect      []Check         `json:"expectations"`
 	Signature   []Check         `json:"signature"` // of the documented failure; judged by prove only
 	Audit       Audit           `json:"audit"`
+	Calls       []Calls         `json:"calls,omitempty"` // traffic beside the orders, by kind
 	Latency     []Latency       `json:"latency"`
 	Measures    []Measure       `json:"measures"`
 	Timeline    []runlog.Sample `json:"timeline"`
@@ -141,7 +142,7 @@ type Quantiles struct {
 
 // Latency is one kind of send.
 type Latency struct {
-	Kind     string      `json:"kind"` // create, notify, result, heartbeat, probe
+	Kind     string      `json:"kind"` // create, notify, result, heartbeat, probe, and those of the run's workloads
 	Response Quantiles   `json:"response"`
 	Service  Quantiles   `json:"service"`
 	Lateness Quantiles   `json:"lateness"`

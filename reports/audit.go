@@ -39,6 +39,7 @@ type audit struct {
 	queue     QueueFacts
 	tally     tally
 	faults    faultBook
+	calls     callBook
 	payToDrop *hdrhistogram.Histogram
 	took      map[string]*hdrhistogram.Histogram // service times by kind, for a run without latency.hlog
 	taken     int64                              // At of the first probe that was taken, -1 none
@@ -80,6 +81,7 @@ func newAudit(run *runlog.Manifest) *audit {
 		run:       run,
 		slots:     make(map[slot]*stock),
 		faults:    make(faultBook),
+		calls:     make(callBook),
 		payToDrop: newHistogram(),
 		took:      make(map[string]*hdrhistogram.Histogram),
 		firstAt:   make(map[Class]int64),
@@ -229,6 +231,12 @@ func (a *audit) take(r *runlog.Record) {
 			if a.taken < 0 {
 				a.taken, a.takenKind = r.At, strings.Clone(r.Note)
 			}
+		}
+
+	case runlog.CallIntent, runlog.CallAnswer, runlog.ServiceCall:
+		a.calls.take(r)
+		if r.Event == runlog.CallAnswer {
+			a.answer(a.calls.of(r.Channel).Kind, r, r.OK)
 		}
 
 	case runlog.MachineCommand:

@@ -96,13 +96,15 @@ func short(sum string) string { return sum[:min(12, len(sum))] }
 // run that was killed is from the beginning of its last phase: what the books hold may be more.
 func offered(run *runlog.Manifest, booked int) []Check {
 	var checks []Check
-	for _, kind := range kinds {
+	for _, kind := range slices.Concat(kinds, callKinds) {
 		sent, due := run.Sent[kind], run.Sent[kind]+run.Unsent[kind]
 		if kind == "create" {
 			sent = max(sent, booked)
 			due = max(due, sent, run.Planned[kind])
-		} else if due == 0 {
+		} else if due == 0 && run.Planned[kind] == 0 {
 			continue
+		} else if slices.Contains(callKinds, kind) {
+			due = max(due, run.Planned[kind])
 		}
 		c := Check{Name: kind + " sends: sent of offered", Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Got: "-", Samples: due, Status: unknown}
 		if due > 0 {
@@ -133,7 +135,7 @@ func lateness(e *evidence) []Check {
 		c.Note = "no samples"
 	}
 	checks := []Check{c}
-	for _, kind := range kinds {
+	for _, kind := range slices.Concat(kinds, callKinds) {
 		l := e.latency[kind]
 		_, expected := e.run.Expect[kind+".p50"]
 		_, signed := e.run.Signature[kind+".p50"]

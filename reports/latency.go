@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -16,6 +17,9 @@ import (
 
 // The kinds of send, in the order of a report.
 var kinds = []string{"create", "notify", "result", "heartbeat", "probe"}
+
+// The kinds of send of the workloads beside the orders. A report shows those that its run had.
+var callKinds = []string{"browse"}
 
 // The histograms' range: from one microsecond to two minutes in nanoseconds, three digits.
 const (
@@ -134,10 +138,13 @@ func latencies(f *runlog.Folder, booked map[string]*hdrhistogram.Histogram) (all
 		warnings = append(warnings, err.Error()+"; the figures are of what comes before")
 	}
 	lateness = newHistogram()
-	for _, kind := range kinds {
+	for _, kind := range slices.Concat(kinds, callKinds) {
 		response, served, late := logged[kind+".response"], logged[kind+".service"], logged[kind+".lateness"]
 		if response == nil && served == nil {
 			served = booked[kind]
+		}
+		if response == nil && served == nil && slices.Contains(callKinds, kind) {
+			continue
 		}
 		if late != nil {
 			if dropped := lateness.Merge(late); dropped > 0 {

@@ -30,6 +30,7 @@ type evidence struct {
 	whole    bool // the service's own book is whole
 	latency  map[string]Latency
 	lateness *hdrhistogram.Histogram
+	calls    callBook
 	samples  []runlog.Sample
 	faults   []Fault
 }
@@ -77,6 +78,7 @@ var gauges = slices.Concat(
 		},
 	},
 	latencyGauges(),
+	callGauges,
 	[]gauge{
 		payToDrop("p50", 0.5, func(q Quantiles) int64 { return q.P50 }),
 		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),
@@ -173,7 +175,7 @@ func latencyGauges() []gauge {
 	}
 	// A probe is one of five hundred sends or fewer: enough to be counted, not for percentiles that a limit could stand on.
 	var gs []gauge
-	for _, kind := range kinds[:4] {
+	for _, kind := range slices.Concat(kinds[:4], callKinds) {
 		for _, s := range steps {
 			gs = append(gs, gauge{
 				MeasureDoc{kind + "." + s.name, "ns", s.says + " of the response time of " + kind + " sends, from the moment they were due"},
@@ -199,6 +201,7 @@ var errorDocs = map[string]string{
 	"notify":    "notifies that the channel does not count as taken, so that it sends them again",
 	"result":    "results not answered 200",
 	"heartbeat": "heartbeats not answered 200",
+	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }
 
 func payToDrop(name string, _ float64, of func(Quantiles) int64) gauge {

@@ -82,7 +82,7 @@ var enums = map[string][]any{
 	"Verdict.outcome":   {Pass, Fail, Inconclusive},
 	"Verdict.exit_code": {ExitPass, ExitInconclusive, ExitViolated, ExitMissed},
 	"Check.status":      {passed, failed, unknown},
-	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe"},
+	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse"},
 	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes"},
 	"Moment.who":        {"buyer", "channel", "machine", "service", "report"},
 }

@@ -33,6 +33,7 @@ func WriteText(w io.Writer, a *Analysis, color bool) error {
 	// A failure that is not seen is good news on one side and bad on the other: no colour.
 	writeChecks(out, "documented failure", a.Signature, true, map[string]string{passed: "seen", failed: "no  ", unknown: "?   "})
 	writeClasses(out, &a.Audit)
+	writeCalls(out, a.Calls)
 	writeLatency(out, a)
 	for _, s := range a.Warnings {
 		fmt.Fprintf(out, "note: %s\n", s)

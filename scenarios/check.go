@@ -16,11 +16,15 @@ func (s *Scenario) check() []finding {
 		found = append(found, finding{path, fmt.Sprintf(format, args...), hint})
 	}
 	clockOK := s.checkClock(add)
-	peaksOK := s.checkPeaks(add)
+	peaksOK := s.checkPeaks(add, "demand", s.Demand.Peaks)
+	browseOK := s.checkPeaks(add, "browse", s.Browse.Peaks)
 	s.checkShares(add)
 	s.checkFaults(add)
 	if clockOK && peaksOK {
 		s.checkLoad(add)
+	}
+	if clockOK && browseOK {
+		s.checkBrowse(add)
 	}
 	switch {
 	case len(s.AsWas) > 0 && len(s.Signature) == 0:
@@ -57,10 +61,10 @@ func (s *Scenario) checkClock(add adder) bool {
 	return false
 }
 
-func (s *Scenario) checkPeaks(add adder) bool {
+func (s *Scenario) checkPeaks(add adder, block string, peaks []Peak) bool {
 	ok := true
-	for i, p := range s.Demand.Peaks {
-		at := fmt.Sprintf("demand.peaks[%d]", i)
+	for i, p := range peaks {
+		at := fmt.Sprintf("%s.peaks[%d]", block, i)
 		switch {
 		case p.To <= p.From:
 			add(at+".to", "", "%s is not after from, %s", p.To, p.From)

@@ -37,10 +37,13 @@ func (s *Scenario) compressed(t TimeOfDay) time.Duration {
 // A peak that begins before the clock or ends after it is cut there. Where peaks overlap their extra demand adds up
 // (x6 and x3 make 1+5+2 = x8): a sum stays linear between knots, so arrivals can be found by inversion in closed form,
 // which a product of two ramps would not.
-func (s *Scenario) Curve() Curve {
-	base := float64(s.Fleet.Machines) * s.Demand.PerMachineHour / 3600
+func (s *Scenario) Curve() Curve { return s.curve(s.Demand.PerMachineHour, s.Demand.Peaks) }
+
+// curve is the rate of what each machine sees so often in an hour, with peaks, over the scenario's clock.
+func (s *Scenario) curve(perMachineHour float64, peaks []Peak) Curve {
+	base := float64(s.Fleet.Machines) * perMachineHour / 3600
 	corners := []TimeOfDay{s.Clock.From, s.Clock.To}
-	for _, p := range s.Demand.Peaks {
+	for _, p := range peaks {
 		for _, t := range p.corners() {
 			if t > s.Clock.From && t < s.Clock.To {
 				corners = append(corners, t)
@@ -51,7 +54,7 @@ func (s *Scenario) Curve() Curve {
 	var curve Curve
 	for _, t := range slices.Compact(corners) {
 		before, after := 1.0, 1.0
-		for _, p := range s.Demand.Peaks {
+		for _, p := range peaks {
 			left, right := p.height(t)
 			// The conversions keep the compiler from fusing multiply and add, which some processors do and others do
 			// not: the same scenario must give the same plan everywhere.

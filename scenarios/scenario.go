@@ -16,6 +16,7 @@ type Scenario struct {
 	Payments Payments
 	Machines Machines
 	Upstream Upstreams
+	Browse   Browse
 	Topology Topology
 	Database Database
 	Faults   []Fault

@@ -29,6 +29,11 @@ type OrderRequest struct {
 	BuyerID   string  `json:"buyer_id"`
 }
 
+// Price is what a slot's label says, as an order would be charged. ErrUnknownMachine, ErrUnknownSlot.
+func (f *Front) Price(ctx context.Context, machineID string, slot int) (int64, error) {
+	return f.shop.Price(ctx, machineID, slot)
+}
+
 // createdGrace is when a job looks at an order that the channel has not answered for: its process may have died.
 const createdGrace = 30 * time.Second
 

@@ -81,6 +81,9 @@ func DrawDemand(w io.Writer, s *scenarios.Scenario, p *Plan, width int) error {
 // demandTotals says what a plan adds up to, and what the day that it shortens would.
 func demandTotals(s *scenarios.Scenario, p *Plan) string {
 	text := fmt.Sprintf("%s orders in %s", thousands(p.Header.Orders), spanText(p.Header.Length))
+	if p.Header.Calls > 0 {
+		text += fmt.Sprintf(", and %s calls beside them", thousands(p.Header.Calls))
+	}
 	if s.Clock.Speed != 1 {
 		real := time.Duration(s.Clock.To - s.Clock.From)
 		text += fmt.Sprintf("; the real day's %s have %s", spanText(real), thousands(int(math.Round(s.Curve().Total()*s.Clock.Speed))))

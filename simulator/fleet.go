@@ -132,6 +132,7 @@ func (f *fleet) sheets() [][]byte {
 				fen += int64(price.below(int(span[1] - span[0] + 1)))
 			}
 			s.Slots[k] = sheetSlot{Slot: k + 1, Fen: max(1, fen), Stock: pieces}
+			f.st.prices.set(m.name, k+1, max(1, fen), 0)
 			f.st.book(runlog.Record{Event: runlog.Stock, Machine: m.name, Slot: k + 1, Fen: int64(pieces)})
 		}
 		one, err := json.Marshal(s)

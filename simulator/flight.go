@@ -111,7 +111,7 @@ func (d flightDeck) land(e *entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.tally(e.Kind)
-	if goodAnswer(e.Kind, e.came.Status) {
+	if goodAnswer(&e.Send, e.came.Status) {
 		c.ok++
 	} else {
 		c.failed++
@@ -128,10 +128,13 @@ func timeoutOf(e *entry) time.Duration {
 	return DefaultTimeout
 }
 
-// goodAnswer reports whether a send of that kind was answered as it should be: a probe must be refused.
-func goodAnswer(kind string, status int) bool {
-	if kind == SendProbe {
+// goodAnswer reports whether a send was answered as it should be: a probe must be refused.
+func goodAnswer(s *Send, status int) bool {
+	switch {
+	case s.Kind == SendProbe:
 		return status >= 400 && status < 500
+	case s.Wants != 0:
+		return status == s.Wants
 	}
 	return status >= 200 && status < 300
 }

@@ -23,6 +23,7 @@ type stage struct {
 	push   func(Send) error                   // onto the timeline; errClosed after the run's end
 	after  func(at time.Duration, act func()) // does act at that moment, on the agenda's goroutine: it must not block
 	orders *directory
+	prices *prices // what the machines' labels say; nil in tests that do not ask
 }
 
 // errClosedOrder is what paymentChannels.pay answers when the service has closed the order at the channel, or its

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lunchrush/lunchrush/scenarios"
@@ -42,6 +43,7 @@ type Plan struct {
 	Header PlanHeader
 	Orders []PlanOrder // by Due
 	Probes []PlanProbe // by Due
+	Calls  []PlanCall  // by Due: the workloads beside the orders
 }
 
 // PlanHeader is the plan's first line.
@@ -54,6 +56,7 @@ type PlanHeader struct {
 	Length   time.Duration `json:"length_ns"`
 	Orders   int           `json:"orders"`
 	Probes   int           `json:"probes"`
+	Calls    int           `json:"calls,omitempty"`
 	Shard    int           `json:"shard,omitempty"`  // from 0, of Shards
 	Shards   int           `json:"shards,omitempty"` // 0: the whole plan
 }
@@ -179,7 +182,12 @@ func newPlan(s *scenarios.Scenario, curve scenarios.Curve, seed uint64) (*Plan, 
 		o.Machine, o.Slot = places.pick(o.Due, o.Due+o.Think+o.Notify+o.Offline+o.Takes)
 	}
 	p.Probes = newProbes(p.Orders, s.Payments.Probes, chance("probes"))
-	p.Header.Orders, p.Header.Probes = len(p.Orders), len(p.Probes)
+	calls, err := newCalls(s, seed)
+	if err != nil {
+		return nil, err
+	}
+	p.Calls = calls
+	p.Header.Orders, p.Header.Probes, p.Header.Calls = len(p.Orders), len(p.Probes), len(p.Calls)
 	return p, nil
 }
 
@@ -209,8 +217,8 @@ func newProbes(orders []PlanOrder, share float64, chance *stream) []PlanProbe {
 	return probes
 }
 
-// Shard returns the part of the plan that worker i of n plays: the orders of the machines that hash to i, and every n-th
-// probe. The n shards together are the plan. It panics unless 0 <= i < n.
+// Shard returns the part of the plan that worker i of n plays: the orders of the machines that hash to i, every n-th
+// probe, and the calls whose subject hashes to i. The n shards together are the plan. It panics unless 0 <= i < n.
 func (p *Plan) Shard(i, n int) *Plan {
 	if i < 0 || i >= n {
 		panic(fmt.Sprintf("shard %d of %d", i, n))
@@ -226,7 +234,13 @@ func (p *Plan) Shard(i, n int) *Plan {
 			part.Probes = append(part.Probes, probe)
 		}
 	}
-	part.Header.Orders, part.Header.Probes = len(part.Orders), len(part.Probes)
+	for _, c := range p.Calls {
+		subject, _, _ := strings.Cut(c.Subject, "/")
+		if shardOf(subject, n) == i {
+			part.Calls = append(part.Calls, c)
+		}
+	}
+	part.Header.Orders, part.Header.Probes, part.Header.Calls = len(part.Orders), len(part.Probes), len(part.Calls)
 	part.Header.Shard, part.Header.Shards = i, n
 	return part
 }

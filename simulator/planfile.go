@@ -10,7 +10,7 @@ import (
 	"io"
 )
 
-// WriteTo writes the plan as JSON lines: the header, then as many orders and as many probes as it says. It implements
+// WriteTo writes the plan as JSON lines: the header, then as many orders, probes and calls as it says. It implements
 // io.WriterTo.
 func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 	counted := &countingWriter{w: w}
@@ -23,6 +23,9 @@ func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 	}
 	for i := 0; err == nil && i < len(p.Probes); i++ {
 		err = enc.Encode(&p.Probes[i])
+	}
+	for i := 0; err == nil && i < len(p.Calls); i++ {
+		err = enc.Encode(&p.Calls[i])
 	}
 	if err = errors.Join(err, buffered.Flush()); err != nil {
 		return counted.n, fmt.Errorf("writing the plan: %w", err)
@@ -54,8 +57,8 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 	if h.Schema != PlanSchema {
 		return nil, fmt.Errorf("reading the plan: schema %d, this program reads %d", h.Schema, PlanSchema)
 	}
-	if h.Orders < 0 || h.Orders > maxPlanOrders || h.Probes < 0 || h.Probes > h.Orders {
-		return nil, fmt.Errorf("reading the plan: line 1: %d orders and %d probes cannot be", h.Orders, h.Probes)
+	if h.Orders < 0 || h.Orders > maxPlanOrders || h.Probes < 0 || h.Probes > h.Orders || h.Calls < 0 || h.Calls > maxPlanOrders {
+		return nil, fmt.Errorf("reading the plan: line 1: %d orders, %d probes and %d calls cannot be", h.Orders, h.Probes, h.Calls)
 	}
 	// Not make with the header's counts: a header that lies must not cost memory.
 	for range h.Orders {
@@ -81,8 +84,21 @@ func ReadPlan(r io.Reader) (*Plan, error) {
 		}
 		p.Probes = append(p.Probes, probe)
 	}
+	for range h.Calls {
+		var c PlanCall
+		if err := next(&c); err != nil {
+			return nil, err
+		}
+		if c.Call == "" || c.Kind == "" || c.Due < 0 {
+			return nil, fmt.Errorf("reading the plan: line %d: not a call", line)
+		}
+		if n := len(p.Calls); n > 0 && p.Calls[n-1].Due > c.Due {
+			return nil, fmt.Errorf("reading the plan: line %d: call %s is due before the one above it", line, c.Call)
+		}
+		p.Calls = append(p.Calls, c)
+	}
 	if lines.Scan() {
-		return nil, fmt.Errorf("reading the plan: line %d: more than the header's %d orders and %d probes", line+1, h.Orders, h.Probes)
+		return nil, fmt.Errorf("reading the plan: line %d: more than the header's %d orders, %d probes and %d calls", line+1, h.Orders, h.Probes, h.Calls)
 	}
 	return p, lines.Err()
 }

@@ -50,6 +50,7 @@ type play struct {
 	buyers             *buyers
 	next               int // first order that was not pushed yet
 	nextProbe          int
+	nextCall           int
 	drained, collected bool
 }
 
@@ -120,6 +121,9 @@ func (p *Plan) sends() map[string]int {
 			n[SendPay]++
 		}
 	}
+	for i := range p.Calls {
+		n[p.Calls[i].Kind]++
+	}
 	return n
 }
 
@@ -153,8 +157,15 @@ func (p *play) count() {
 	p.watch.cost(&m.Generator)
 }
 
-// provision tells the service of the machines; making the sheets books their stock.
+// provision tells the service of the machines, and of what the workloads need; making the sheets books the stock.
 func (p *play) provision(ctx context.Context) error {
+	for _, kind := range workloadSends() { // in a fixed order
+		if w := p.beside[kind]; w != nil {
+			if err := w.provision(ctx, p.target); err != nil {
+				return fmt.Errorf("preparing the workload %s: %w", kind, err)
+			}
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
 	defer cancel()
 	for _, sheet := range p.fleet.sheets() {
@@ -210,6 +221,9 @@ func (p *play) send(ctx context.Context) error {
 	err := p.enter(PhasePlay)
 	p.buyers = &buyers{st: p.st, channels: p.channels, fleet: p.fleet, public: p.target.Public, until: deadline - time.Second}
 	p.channels.begin(p.target.WeChat, p.target.Alipay)
+	for _, w := range p.beside {
+		w.begin(p.target, from, deadline)
+	}
 	p.fleet.begin(sending, p.target.Public, p.target.Polls)
 	if p.cfg.Begun != nil {
 		all.Go(func() { p.cfg.Begun(sending, from) })
@@ -246,7 +260,7 @@ func (p *play) send(ctx context.Context) error {
 	return errors.Join(err, timelineErr)
 }
 
-// feed pushes the orders and probes that are due soon, and puts itself on the agenda for the next ones.
+// feed pushes the orders, probes and calls that are due soon, and puts itself on the agenda for the next ones.
 func (p *play) feed(from time.Duration) {
 	upTo := p.Now() + feedAhead - from
 	plan := p.cfg.Plan
@@ -258,7 +272,13 @@ func (p *play) feed(from time.Duration) {
 	for ; p.nextProbe < len(plan.Probes) && plan.Probes[p.nextProbe].Due <= upTo; p.nextProbe++ {
 		p.channels.probe(plan.Probes[p.nextProbe], from+plan.Probes[p.nextProbe].Due)
 	}
-	if p.next < len(plan.Orders) || p.nextProbe < len(plan.Probes) {
+	for ; p.nextCall < len(plan.Calls) && plan.Calls[p.nextCall].Due <= upTo; p.nextCall++ {
+		c := &plan.Calls[p.nextCall]
+		if w := p.beside[c.Kind]; w != nil { // a plan that is played again may be of another version
+			w.call(c, from+c.Due)
+		}
+	}
+	if p.next < len(plan.Orders) || p.nextProbe < len(plan.Probes) || p.nextCall < len(plan.Calls) {
 		p.agenda.after(p.Now()+feedEvery, func() { p.feed(from) })
 	}
 }
@@ -332,10 +352,15 @@ func (p *play) drain(ctx context.Context, dead <-chan struct{}, deadline time.Du
 
 // quiet reports whether nothing more will happen by itself on our side.
 func (p *play) quiet() bool {
-	if p.next < len(p.cfg.Plan.Orders) || p.buyers.busy.Load() > 0 || p.ledger.totals().Open > 0 {
+	if p.next < len(p.cfg.Plan.Orders) || p.nextCall < len(p.cfg.Plan.Calls) || p.buyers.busy.Load() > 0 || p.ledger.totals().Open > 0 {
 		return false
 	}
-	kinds := []string{SendCreate, SendPay, SendNotify, SendResult, SendProbe}
+	for _, w := range p.beside {
+		if !w.idle() {
+			return false
+		}
+	}
+	kinds := append([]string{SendCreate, SendPay, SendNotify, SendResult, SendProbe}, workloadSends()...)
 	for kind, c := range p.timeline.Counts() {
 		if slices.Contains(kinds, kind) && c.Offered > c.OK+c.Failed {
 			return false

@@ -25,6 +25,9 @@ type Send struct {
 	Header http.Header
 	Body   []byte
 
+	// Wants is the HTTP status that the right answer has, when that is none of 2xx: 404 for what does not exist. 0: any 2xx.
+	Wants int
+
 	// Timeout is how long an answer is waited for, from the send; 0 means 30 s.
 	Timeout time.Duration
 

@@ -41,6 +41,10 @@ type bookLine struct {
 	Reason      string `json:"reason"`
 	RemedyCount int    `json:"remedy_count"`
 	Stock       int64  `json:"stock"`
+	Key         string `json:"key"`
+	ID          string `json:"id"`
+	N           int    `json:"n"`
+	Fen         int64  `json:"fen"`
 	Orders      int    `json:"orders"`
 }
 
@@ -75,6 +79,11 @@ func (l *bookLine) record() (runlog.Record, bool) {
 		return runlog.Record{Event: runlog.ServiceRemedy, Order: l.OrderID, N: l.RemedyCount, Note: l.Reason + " " + l.State}, true
 	case "slot":
 		return runlog.Record{Event: runlog.ServiceSlot, Machine: l.MachineID, Slot: l.Slot, Fen: l.Stock}, true
+	case "call":
+		return runlog.Record{
+			Event: runlog.ServiceCall, Key: l.Key, Channel: l.Kind, ID: l.ID, N: l.N, Fen: l.Fen, Note: l.State,
+			CreatedMS: l.CreatedMS, DoneMS: l.DoneMS,
+		}, true
 	case "end":
 		return runlog.Record{Event: runlog.ServiceEnd, N: l.Orders}, true
 	}

@@ -105,6 +105,7 @@ type World struct {
 	channels paymentChannels
 	identity identityUpstream
 	fleet    machineFleet
+	beside   map[string]workload // by kind of send
 	watch    *watch
 
 	latencyFile, resultsFile io.WriteCloser
@@ -153,7 +154,7 @@ func New(cfg Config) (_ *World, err error) {
 		now:  w.Now,
 		wall: func(at time.Duration) time.Time { return w.start.Add(at) },
 		book: w.book, push: w.timeline.Push, after: w.agenda.after,
-		orders: newDirectory(cfg.Plan),
+		orders: newDirectory(cfg.Plan), prices: newPrices(),
 	}
 	if w.channels, err = newChannels(w.st); err != nil {
 		return nil, fmt.Errorf("opening the payment channels: %w", err)
@@ -162,6 +163,9 @@ func New(cfg Config) (_ *World, err error) {
 		return nil, fmt.Errorf("opening the identity upstream: %w", err)
 	}
 	w.fleet = newFleet(w.st)
+	if w.beside, err = openWorkloads(w.st); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -173,6 +177,9 @@ func (w *World) ServiceSettings() ServiceSettings {
 	var s ServiceSettings
 	w.channels.settle(&s)
 	w.identity.settle(&s)
+	for _, l := range w.beside {
+		l.settle(&s)
+	}
 	return s
 }
 
@@ -187,6 +194,8 @@ func (w *World) Close() error {
 		errs = append(errs, w.identity.Close())
 		w.identity = nil
 	}
+	errs = append(errs, closeWorkloads(w.beside))
+	w.beside = nil
 	return errors.Join(append(errs, w.closeFiles())...)
 }
 

@@ -25,6 +25,10 @@ const (
 	ProbeIntent     Event = "probe.intent"          // ID Channel Note(kind: signtest, forged, replayed, re-encoded, amount, unknown, ...)
 	ProbeAnswer     Event = "probe.answer"          // ID Channel Status OK(it was refused, as it must be) Note(kind)
 
+	// The workloads' book: traffic beside the orders. Channel is the kind of the call.
+	CallIntent Event = "call.intent" // Key Channel ID(subject) N Fen
+	CallAnswer Event = "call.answer" // Key Channel ID(the service's) N Fen Status OK(it is the right answer) Took Note(code, or what is wrong)
+
 	// The machines' book: the truth about goods.
 	MachineCommand   Event = "machine.command"   // Order Machine Slot ID(command) Note(kind: dispense, cancel)
 	MachineDropped   Event = "machine.dropped"   // Order Machine Slot ID: goods fell
@@ -41,6 +45,7 @@ const (
 	ServiceRefund  Event = "service.refund"  // Order Channel Txn Fen ID(refund_no) Note(state)
 	ServiceRemedy  Event = "service.remedy"  // Order N(remedy_count) Note("reason state")
 	ServiceSlot    Event = "service.slot"    // Machine Slot Fen(stock left, pieces)
+	ServiceCall    Event = "service.call"    // Key Channel(kind) ID N Fen Note(state) CreatedMS DoneMS: what came of a call
 	ServiceEnd     Event = "service.end"     // N(orders): the service's book is whole
 
 	// The harness's own book.

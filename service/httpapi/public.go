@@ -59,6 +59,7 @@ func (a *api) public() http.Handler {
 		mux.HandleFunc("POST /v1/orders", a.createOrder)
 		mux.HandleFunc("POST /v1/orders/{order_id}/pay", a.payOrder)
 		mux.HandleFunc("GET /v1/orders/{order_id}", a.readOrder)
+		mux.HandleFunc("GET /v1/machines/{id}/slots/{slot}", a.readSlot)
 	}
 	if a.Gate != nil {
 		for _, channel := range []service.Channel{service.WeChat, service.Alipay} {
@@ -170,6 +171,36 @@ func (a *api) readOrder(w http.ResponseWriter, r *http.Request) {
 		State     service.State `json:"state"`
 		AmountFen int64         `json:"amount_fen"`
 	}{o.ID, o.RequestID, o.State, o.Fen})
+}
+
+// readSlot tells a buyer who only looks what a slot's goods cost.
+func (a *api) readSlot(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	slot, err := strconv.Atoi(r.PathValue("slot"))
+	switch {
+	case !isID(id): // what is no id does not reach the cache
+		err = service.ErrUnknownMachine
+	case err != nil || slot < 0:
+		err = service.ErrUnknownSlot
+	}
+	var fen int64
+	if err == nil {
+		err = a.work(r, service.NewWork, func() (err error) {
+			fen, err = a.Front.Price(r.Context(), id, slot)
+			return err
+		})
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, slotAnswer{id, slot, fen})
+}
+
+type slotAnswer struct {
+	MachineID string `json:"machine_id"`
+	Slot      int    `json:"slot"`
+	PriceFen  int64  `json:"price_fen"`
 }
 
 // notify serves one channel's notifications. Each channel is answered in its own words.

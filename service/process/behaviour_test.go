@@ -494,6 +494,31 @@ func TestOrders(t *testing.T) {
 	})
 }
 
+func TestABuyerLooksAtAPrice(t *testing.T) {
+	t.Parallel()
+	town := start(t)
+	town.AddMachine("m1", 5)
+	tests := []struct {
+		name   string
+		path   string
+		status int
+		says   string
+	}{
+		{"a slot", "m1/slots/1", 200, `"price_fen":`},
+		{"the same again, from the cache", "m1/slots/1", 200, `"price_fen":`},
+		{"a slot that the machine has not", "m1/slots/99", 404, "UNKNOWN_SLOT"},
+		{"a machine that does not exist", "m9/slots/1", 404, "UNKNOWN_MACHINE"},
+		{"a slot that is no number", "m1/slots/first", 404, "UNKNOWN_SLOT"},
+		{"a slot below zero", "m1/slots/-1", 404, "UNKNOWN_SLOT"},
+		{"what is no id", "m%201/slots/1", 404, "UNKNOWN_MACHINE"},
+	}
+	for _, tt := range tests {
+		if status, body := town.Do("GET", town.Public+"/v1/machines/"+tt.path, nil); status != tt.status || !strings.Contains(body, tt.says) {
+			t.Errorf("%s: %d %s, want %d %s", tt.name, status, body, tt.status, tt.says)
+		}
+	}
+}
+
 func TestFrontShedsNewOrdersWhenItsQueueIsFull(t *testing.T) {
 	t.Parallel()
 	town := start(t, "front.workers", "1", "front.queue_len", "1", "front.deadline", "200ms")

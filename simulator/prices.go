@@ -1,0 +1,53 @@
+package simulator
+
+import (
+	"sync"
+	"time"
+)
+
+// prices are the price labels of the whole street, with what they said before: the truth that a told price is held
+// against. A nil board knows nothing and finds every price right.
+type prices struct {
+	mu   sync.Mutex
+	tags map[place][]tag // ascending; guarded by mu
+}
+
+type place struct {
+	machine string
+	slot    int
+}
+
+// A tag is a price from a moment of the run on.
+type tag struct {
+	from time.Duration
+	fen  int64
+}
+
+func newPrices() *prices { return &prices{tags: make(map[place][]tag)} }
+
+// set puts a price on a slot from a moment on. Moments of one slot must ascend.
+func (p *prices) set(machine string, slot int, fen int64, from time.Duration) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := place{machine, slot}
+	p.tags[at] = append(p.tags[at], tag{from, fen})
+}
+
+// was reports whether the slot had that price at a moment, or has had it since.
+func (p *prices) was(machine string, slot int, fen int64, at time.Duration) bool {
+	if p == nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tags := p.tags[place{machine, slot}]
+	for i, t := range tags {
+		if over := i+1 < len(tags) && tags[i+1].from < at; !over && t.fen == fen {
+			return true
+		}
+	}
+	return false
+}
