@@ -57,6 +57,7 @@ type tally struct {
 	probes, probesTaken     int
 	probeKinds              map[string]int
 	goodputOf, goodput      int
+	pushesLost, pushes      int // dispense commands that their machine never received, and all of them
 	doubleByTwo             int // double dispenses by two commands, not by one that was started twice
 	refundFirst, goodsFirst int // dispensed and refunded: which came first
 	doubleNotified          int // double dispenses with more than one notify
@@ -254,6 +255,14 @@ func (a *audit) take(r *runlog.Record) {
 
 	case runlog.ServiceOrder, runlog.ServiceQueue, runlog.ServiceRefund, runlog.ServiceRemedy, runlog.ServiceSlot, runlog.ServiceEnd:
 		a.service(r)
+	case runlog.ServiceCommand:
+		// The service's book comes last: what a machine was to receive it has received by then, or never will.
+		if strings.HasPrefix(r.Note, "dispense ") {
+			a.tally.pushes++
+			if a.order(r.Order).commands == 0 {
+				a.tally.pushesLost++
+			}
+		}
 
 	case runlog.Stock:
 		s := a.slot(r)
@@ -261,7 +270,7 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.FaultOn, runlog.FaultFelt, runlog.FaultOff:
 		a.faults.take(r)
 	case runlog.ChannelClosed, runlog.ChannelQueried, runlog.ChannelRefusal, runlog.NotifyGivenUp, runlog.MachineRefused,
-		runlog.ResultIntent, runlog.ServiceCommand, runlog.Phase:
+		runlog.ResultIntent, runlog.Phase:
 		// These are for the timelines.
 	}
 }

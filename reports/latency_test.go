@@ -189,11 +189,14 @@ func TestEveryMeasureIsDocumentedAndReads(t *testing.T) {
 	}
 	b.plan = plan + `{"key":"kb1","due_ns":1,"buyer":"twice","device":"lost-result"}` + "\n" + `{"due_ns":5,"kind":"forged"}` + "\n"
 	b.add(runlog.Record{At: 120 * second, Event: runlog.ServiceSlot, Machine: "m1", Slot: 1, Fen: -271})
+	for order, note := range map[string]string{"f1": "dispense DISPENSED", "b1": "dispense CANCELLED", "b2": "cancel ANSWERED"} {
+		b.add(runlog.Record{At: 120 * second, Event: runlog.ServiceCommand, Order: order, Machine: "m1", ID: "c-" + order, Note: note})
+	}
 	b.end()
 	a := b.analyse()
 	m := byName(a.Measures)
 	want := map[string]float64{
-		"loss.total": 1, "loss.fen": 350, "dispensed_and_refunded": 1, "double_dispense": 0, "recovered": 1, "remedies": 1, "refunds": 1,
+		"loss.total": 1, "loss.fen": 350, "dispensed_and_refunded": 1, "double_dispense": 0, "recovered": 1, "remedies": 1, "refunds": 1, "pushes.lost": 1,
 		"amplification": 321.0 / 321, "backlog.max": 7, "backlog.end": 3, "backlog.age_max": 1.5e9, "goodput.ratio": 320.0 / 321, "queue.voided": 0,
 		"oversold": 0, "undersold": 0, "queue.later_than_60s": 0, "service.cpu": 0.2, "service.rss": 50 << 20, "create.max": 300e6, "notify.errors": 0, "pay_to_dispense.max": 49.5e9,
 	}

@@ -98,6 +98,10 @@ var gauges = slices.Concat(
 			func(e *evidence) (float64, int) { return backlogSlope(e.samples) },
 		},
 		{
+			MeasureDoc{"backlog.drain", "ns", "from the end of the last fault (without faults, from the backlog's peak) until the backlog was a twentieth; of a run that ended before, extrapolated from its fall until then"},
+			func(e *evidence) (float64, int) { return backlogDrain(e.samples, e.faults) },
+		},
+		{
 			MeasureDoc{"goodput.ratio", "share", "orders whose goods fell within the refund deadline of their payment, of those whose buyer paid in time and whose machine was meant to dispense at once"},
 			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.goodputOf) },
 		},
@@ -108,6 +112,15 @@ var gauges = slices.Concat(
 		{
 			MeasureDoc{"queue.voided", "", "pay_queue rows that were given up"},
 			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Voided)) },
+		},
+		{
+			MeasureDoc{"pushes.lost", "", "dispense commands that their machine never received, whatever became of their orders since"},
+			func(e *evidence) (float64, int) {
+				if !e.whole {
+					return never, 0
+				}
+				return float64(e.tally.pushesLost), e.tally.pushes
+			},
 		},
 		{MeasureDoc{"remedies", "", "rows of remedy_order"}, func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Remedies)) }},
 		{MeasureDoc{"refunds", "", "refunds that the channels made"}, func(e *evidence) (float64, int) { return float64(e.tally.refunds), e.audit.Orders }},

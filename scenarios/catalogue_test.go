@@ -82,6 +82,10 @@ func TestCatalogueKeepsTheDocumentedFigures(t *testing.T) {
 		{"full-day", "the evening peak", func(s *Scenario) any { return peak(s, 2) }, "17:30-18:00"},
 		{"full-day", "the night peak", func(s *Scenario) any { return peak(s, 3) }, "21:00-24:00"},
 		{"callback-serial", "one thread", func(s *Scenario) any { return s.AsWas["callback.workers"] }, "1"},
+		{"queue-serial-batch", "one loop", func(s *Scenario) any { return s.AsWas["callback.workers"] }, "1"},
+		{"queue-serial-batch", "rows at a time", func(s *Scenario) any { return s.AsWas["callback.batch"] }, "500"},
+		{"retry-ladder", "void rows", func(s *Scenario) any { return s.AsWas["queue.void"] }, "silent"},
+		{"shared-redis", "one server", func(s *Scenario) any { return s.AsWas["redis.queue"] }, "same"},
 		{"notify-duplicates", "no key", func(s *Scenario) any { return s.AsWas["dedupe"] }, "none"},
 	}
 	for _, tt := range tests {

@@ -82,3 +82,17 @@ func TestNearestForgivesASlipAndNoMore(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichMeasuresAreTimes(t *testing.T) {
+	for measure, timed := range map[string]bool{
+		"notify.p99": true, "pay_to_dispense.max": true, "backlog.drain": true, "backlog.max": false, "backlog.end": false,
+	} {
+		c, err := ParseCondition("< 5")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refused := fitting(measure, c) != nil; refused != timed {
+			t.Errorf("a bare number for %s is refused: %t", measure, refused)
+		}
+	}
+}

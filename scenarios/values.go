@@ -376,7 +376,7 @@ func conditions(dst *map[string]Condition) value {
 // fitting complains when a condition cannot be meant for the measure: "notify.p99: < 5" would be five nanoseconds.
 func fitting(measure string, c Condition) error {
 	last := measure[strings.LastIndex(measure, ".")+1:]
-	timed := slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "max"}, last)
+	timed := slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "max", "drain"}, last) && measure != "backlog.max" // rows
 	if timed && c.Ref == "" && c.Unit != "duration" && c.Limit != 0 {
 		return complain(fmt.Sprintf("write it with a unit, such as %s 1s", c.Op), "%s is a time, %s has no unit of time", measure, quote(c.Text))
 	}

@@ -37,11 +37,22 @@ type MySQL struct {
 	DSN Secret `yaml:"dsn"`
 }
 
-// Redis gives host:port of the two instances. The same address for both is refused: a cache's eviction would take
-// queued pushes along.
+// Redis gives host:port of the two instances. The same address for both is refused, unless redis.queue says that it is meant: a
+// cache's eviction would take queued pushes along.
 type Redis struct {
 	Cache string `yaml:"cache"`
 	Queue string `yaml:"queue"`
+}
+
+// QueueAddress is where queued pushes lie.
+//
+// As was (redis.queue same): beside the cache. What hurts: the limit that suits a cache evicts lists like any other key, and what
+// empties the cache empties the queue.
+func (c *Config) QueueAddress() string {
+	if c.Switches.Redis.Queue == Same {
+		return c.Redis.Cache
+	}
+	return c.Redis.Queue
 }
 
 // WeChatAccess is the WeChat Pay merchant.
@@ -162,6 +173,7 @@ func Default() *Config {
 			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second},
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second},
+			Redis:    RedisSwitches{Queue: Separate},
 		},
 	}
 }

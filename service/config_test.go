@@ -78,6 +78,12 @@ func TestAConfigurationThatIsRefused(t *testing.T) {
 	if err := valid().Validate(); err != nil {
 		t.Errorf("a valid configuration: %v", err)
 	}
+	shared := valid()
+	shared.Redis.Queue = shared.Redis.Cache
+	shared.Switches.Redis.Queue = service.Same
+	if err := shared.Validate(); err != nil || shared.QueueAddress() != shared.Redis.Cache {
+		t.Errorf("one instance for both, as it was: queue at %s, %v", shared.QueueAddress(), err)
+	}
 }
 
 func TestSet(t *testing.T) {

@@ -42,7 +42,9 @@ func (j *Jobs) list() []job {
 	list := []job{
 		{"refund-retry", s.Refund.Every, j.retryRefunds},
 		{"unpaid", s.Remedy.Every, j.lookAtUnpaid},
-		{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain},
+	}
+	if s.Command.PushAgain > 0 {
+		list = append(list, job{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain})
 	}
 	if s.Refund.Guard == None {
 		list = append(list, job{"refund-timer", s.Refund.Every, j.refundUnchecked})

@@ -24,6 +24,9 @@ const (
 
 	GuardCAS = "cas"
 
+	Separate = "separate"
+	Same     = "same"
+
 	SingleFlight = "single-flight"
 	Aside        = "aside"
 
@@ -48,6 +51,7 @@ type Profile struct {
 	Cache    CacheSwitches    `yaml:"cache"`
 	Front    FrontSwitches    `yaml:"front"`
 	Resolve  IdentitySwitches `yaml:"identity"`
+	Redis    RedisSwitches    `yaml:"redis"`
 }
 
 // DBSwitches bound what the database is asked.
@@ -97,7 +101,7 @@ type RefundSwitches struct {
 type CommandSwitches struct {
 	TTL       time.Duration `yaml:"ttl" min:"1s" incident:"refund-race" doc:"a machine does not start a command later than this after it was given it"`
 	Late      time.Duration `yaml:"late" min:"0s" incident:"refund-race" doc:"how long after it was sent the answer with a command may still reach its machine, and the goods may take to fall: the refund of a silent machine's order waits for command.ttl and this"`
-	PushAgain time.Duration `yaml:"push_again" min:"100ms" incident:"shared-redis" doc:"a command that no machine fetched is pushed again after so long"`
+	PushAgain time.Duration `yaml:"push_again" min:"0s" incident:"shared-redis" doc:"a command that no machine fetched is pushed again after so long, from the database; none (0s): never, what the queue loses is lost"`
 }
 
 // DispenseSwitches say when goods are no longer given.
@@ -137,4 +141,9 @@ type FrontSwitches struct {
 type IdentitySwitches struct {
 	Mode    string        `yaml:"mode" accepts:"async|inline|off" incident:"unionid-down, circular-wait" doc:"async: a buyer is bound after the notification was answered; inline: before; off: never"`
 	Timeout time.Duration `yaml:"timeout" min:"1ms" incident:"unionid-down" doc:"how long the look-up may take. Documented as 6 s, later cut to 3 s"`
+}
+
+// RedisSwitches say which Redis holds what.
+type RedisSwitches struct {
+	Queue string `yaml:"queue" accepts:"separate|same" incident:"shared-redis" doc:"separate: queued pushes have a Redis of their own; same: they lie on the cache's, whose eviction and flush take them along"`
 }

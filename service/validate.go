@@ -44,7 +44,7 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 	if c.MySQL.DSN == "" {
 		add("mysql.dsn: empty")
 	}
-	if c.Redis.Cache != "" && c.Redis.Cache == c.Redis.Queue {
+	if c.Redis.Cache != "" && c.Redis.Cache == c.Redis.Queue && c.Switches.Redis.Queue != Same {
 		add("redis: cache and queue are both %s: the cache's eviction would take queued pushes along", c.Redis.Cache)
 	}
 	if c.Listen.Public == c.Listen.Internal && !isPortZero(c.Listen.Public) {

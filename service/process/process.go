@@ -104,7 +104,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	}
 	p := &process{
 		cfg: cfg, log: log, store: store, metrics: service.NewMetrics(), migrated: errNotMigrated,
-		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.Redis.Queue),
+		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.QueueAddress()),
 	}
 	store.Errors = func(number uint16) { p.metrics.Errors.WithLabelValues(strconv.Itoa(int(number))).Inc() }
 	out, err := newUpstreams(cfg)
