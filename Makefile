@@ -27,8 +27,8 @@ ifneq ($(VERB),)
   ifneq ($(STRAY),)
     $(error make $(VERB) takes one scenario; what is "$(STRAY)"? Values are given as in SEED=7 (make help))
   endif
-  ifeq ($(NAME),)
-    $(error make $(VERB) wants the name of a scenario, as in "make $(VERB) $(if $(filter prove,$(VERB)),callback-serial,peak-lunch)"; "make list" shows them)
+  ifeq ($(NAME)$(filter prove,$(VERB)),)
+    $(error make $(VERB) wants the name of a scenario, as in "make $(VERB) peak-lunch"; "make list" shows them)
   endif
   ifneq ($(GOALS),)
     .PHONY: $(GOALS)
@@ -46,8 +46,8 @@ scenario: $(LUNCHRUSH) ## run a scenario: make scenario peak-lunch [TESTBED= SEE
 	@$(LUNCHRUSH) run '$(NAME)' $(PLACE) $(OVER) $(if $(PROFILE),--profile '$(PROFILE)')
 
 .PHONY: prove
-prove: $(LUNCHRUSH) ## show the documented failure, then its cure: make prove callback-serial [TESTBED= SEED= SPEED= MACHINES=]
-	@$(LUNCHRUSH) prove '$(NAME)' $(PLACE) $(OVER)
+prove: $(LUNCHRUSH) ## show a documented failure, then its cure: make prove callback-serial; all of them: make prove [TESTBED= SEED=]
+	@$(LUNCHRUSH) prove $(if $(NAME),'$(NAME)',--all) $(PLACE) $(OVER)
 
 .PHONY: plan
 plan: $(LUNCHRUSH) ## draw a scenario's demand, run nothing: make plan peak-night [SEED= SPEED= MACHINES=]

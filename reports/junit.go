@@ -41,6 +41,10 @@ type (
 		Class   string        `xml:"classname,attr"`
 		Failure *junitMessage `xml:"failure,omitempty"`
 		Error   *junitMessage `xml:"error,omitempty"`
+		Skipped *junitSkip    `xml:"skipped,omitempty"`
+	}
+	junitSkip struct {
+		Message string `xml:"message,attr"`
 	}
 	junitMessage struct {
 		Message string `xml:"message,attr"`

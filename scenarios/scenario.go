@@ -33,6 +33,7 @@ type Scenario struct {
 
 	Drain time.Duration // how long after the plan's end the books may stay open; default refund.after + 30 s
 	Needs []string      // innodb, replica, containers
+	Alone bool          // no other run beside it: it takes the machine, or its figures suffer from company
 
 	Incident Incident // zero for a scenario that replays no failure
 }

@@ -191,6 +191,23 @@ func oneOf(dst *string, words ...string) value {
 	return scalarOf(dst, "one of "+strings.Join(words, ", "), object{"enum": words}, parse, func(s string) string { return s })
 }
 
+// yesNo is a statement that holds or not.
+func yesNo(dst *bool) value {
+	const yes, no = "yes", "no"
+	parse := func(text string) (bool, error) {
+		if text != yes && text != no {
+			return false, complain("accepted: no, yes", "%s is neither", quote(text))
+		}
+		return text == yes, nil
+	}
+	return scalarOf(dst, "yes or no", object{"enum": []string{no, yes}}, parse, func(b bool) string {
+		if b {
+			return yes
+		}
+		return no
+	})
+}
+
 // group is a mapping with fixed fields.
 func group(fields []field) value {
 	return value{

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,20 +16,41 @@ import (
 func newProve(t *terminal) *cobra.Command {
 	var o overrides
 	var p place
+	var all proveAll
 	c := &cobra.Command{
-		Use:   "prove NAME",
+		Use:   "prove NAME | --all",
 		Short: "Show a documented failure, then its cure, on the same plan",
 		Long: `Run both sides of a scenario on one testbed with the same plan and seed. It is proved when the as-was side fails with the
 documented signature and the hardened side passes.
 
 Exit codes: 0 proved; 99 a side did not behave as documented; 98 the hardened side lost money or data; 97 a side was
-inconclusive.`,
-		Example:           "  lunchrush prove callback-serial\n  lunchrush prove notify-duplicates --testbed local --seed 3",
-		Args:              exactly(1, "the name of a scenario with an as-was side"),
+inconclusive; 1 a run could not be made.
+
+--all proves every scenario that has both sides, or those named after it, and ends with a table. Light ones are played side by
+side, each on a testbed of its own; one that is inconclusive is tried once more, alone. What a testbed can not carry is
+skipped, and said.`,
+		Example: `  lunchrush prove callback-serial
+  lunchrush prove notify-duplicates --testbed local --seed 3
+  lunchrush prove --all
+  lunchrush prove --all callback-serial refund-race --testbed containers --junit proofs.xml`,
+		Args: func(c *cobra.Command, args []string) error {
+			if all.on {
+				return nil
+			}
+			for _, flag := range []string{"abreast", "junit", "record"} {
+				if c.Flags().Changed(flag) {
+					return &usageError{err: fmt.Errorf("--%s goes with --all", flag), hint: "`lunchrush prove --all NAME ...` proves those that are named"}
+				}
+			}
+			return exactly(1, "the name of a scenario with an as-was side, or --all")(c, args)
+		},
 		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := p.check(); err != nil {
 				return err
+			}
+			if all.on {
+				return all.run(c.Context(), t, &o, p, args)
 			}
 			s, err := o.load(args[0])
 			if err != nil {
@@ -47,16 +67,21 @@ inconclusive.`,
 			if err := closeStage(t, stage, err); err != nil {
 				return err
 			}
-			proof.print(t)
-			if proof.code() != exitPass {
-				return &verdictError{code: proof.code()}
-			}
-			return nil
+			printProof(t, &proof)
+			return codeOf(proof.ExitCode())
 		},
 	}
 	o.flags(c)
 	p.flags(c)
+	all.flags(c)
 	return c
+}
+
+func codeOf(code int) error {
+	if code == exitPass {
+		return nil
+	}
+	return &verdictError{code: code}
 }
 
 func provable() string {
@@ -73,66 +98,37 @@ func provable() string {
 	return "scenarios with one: " + strings.Join(names, ", ")
 }
 
-// A proof is both sides of a scenario, judged.
-type proof struct {
-	name            string
-	asWas, hardened *reports.Analysis
-	took            time.Duration
-}
-
-func proveOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (proof, error) {
-	began := time.Now()
-	p := proof{name: s.Name}
-	asWas, err := playOne(ctx, t, stage, s, harness.AsWas, seed, nil, runs)
-	if err != nil {
-		return p, err
-	}
-	p.asWas = asWas.Analysis
-	t.say("")
-	hardened, err := playOne(ctx, t, stage, s, harness.Hardened, seed, nil, runs)
-	if err != nil {
-		return p, err
-	}
-	p.hardened = hardened.Analysis
-	p.took = time.Since(began)
-	return p, nil
-}
-
-// failed reports whether the as-was side is the documented failure: judged bad, with every part of its signature seen.
-func (p proof) failed() bool {
-	return p.asWas.Verdict.Outcome == reports.Fail && reports.SignatureSeen(p.asWas)
-}
-
-func (p proof) cured() bool { return p.hardened.Verdict.Outcome == reports.Pass }
-
-func (p proof) code() int {
-	switch {
-	case p.failed() && p.cured():
-		return exitPass
-	case p.hardened.Verdict.ExitCode == exitInvariant:
-		return exitInvariant
-	case p.hardened.Verdict.Outcome == reports.Inconclusive, p.asWas.Verdict.Outcome == reports.Inconclusive:
-		return exitInconclusive
-	default:
-		return exitExpectation
-	}
-}
-
-func (p proof) print(t *terminal) {
-	word := t.paint(green, "PROVED")
-	if p.code() != exitPass {
-		word = t.paint(red, "NOT PROVED")
-	}
-	fmt.Fprintf(t.out, "\n%s %s in %s\n", word, p.name, roundSeconds(p.took))
-	w := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "  as-was\t%s\t%s\n", p.asWas.Verdict.Outcome, p.asWas.Verdict.Headline)
-	for _, c := range p.asWas.Signature {
-		seen := "seen"
-		if c.Status != "pass" {
-			seen = "NOT SEEN"
+// proveOne proves a scenario with each run's progress and summary shown.
+func proveOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (reports.Proof, error) {
+	first := true
+	return stage.Prove(ctx, s, seed, func(ctx context.Context, side string) (harness.Result, error) {
+		if !first {
+			t.say("")
 		}
-		fmt.Fprintf(w, "  \t%s\t%s %s, got %s\n", seen, c.Name, c.Want, c.Got)
+		first = false
+		return playOne(ctx, t, stage, s, side, seed, nil, runs)
+	})
+}
+
+func printProof(t *terminal, p *reports.Proof) {
+	word := t.paint(green, p.Outcome())
+	if p.ExitCode() != exitPass {
+		word = t.paint(red, p.Outcome())
 	}
-	fmt.Fprintf(w, "  hardened\t%s\t%s\n", p.hardened.Verdict.Outcome, p.hardened.Verdict.Headline)
-	w.Flush()
+	fmt.Fprintf(t.out, "\n%s %s in %s\n", word, p.Name, roundSeconds(p.Took))
+	w := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
+	for _, side := range p.Sides {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", side.Name, side.Analysis.Verdict.Outcome, side.Analysis.Verdict.Headline)
+		if !side.Fails {
+			continue
+		}
+		for _, c := range side.Analysis.Signature {
+			seen := "seen"
+			if c.Status != "pass" {
+				seen = "NOT SEEN"
+			}
+			fmt.Fprintf(w, "  \t%s\t%s %s, got %s\n", seen, c.Name, c.Want, c.Got)
+		}
+	}
+	_ = w.Flush() // to the same place as the line above
 }

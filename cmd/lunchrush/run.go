@@ -137,7 +137,7 @@ func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario)
 	}
 	t.say("testbed: %s%s", choice.Name, because(choice.Why))
 	stage, err := harness.Open(ctx, harness.Ground{
-		Choice: choice, MaxConnections: s.Database.MaxConnections, RunsDir: p.runs, Binary: p.service,
+		Choice: choice, Engines: harness.EnginesOf(s), RunsDir: p.runs, Binary: p.service,
 		Notice: func(message string) { t.say("%s", message) },
 	})
 	if err != nil {

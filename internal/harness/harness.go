@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,13 +36,25 @@ type Stage struct {
 	used   bool
 }
 
+// Engines is what a scenario asks of the databases when they are started. Scenarios with equal ones can share a stage.
+type Engines struct {
+	MaxConnections int // of the database; 0 leaves its default
+}
+
+// EnginesOf is what a scenario asks for.
+func EnginesOf(sc *scenarios.Scenario) Engines {
+	return Engines{MaxConnections: sc.Database.MaxConnections}
+}
+
+func (e Engines) compare(o Engines) int { return cmp.Compare(e.MaxConnections, o.MaxConnections) }
+
 // A Ground says what a stage is to stand on.
 type Ground struct {
-	Choice         testbed.Choice
-	MaxConnections int                  // of the database; 0 leaves its default
-	RunsDir        string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run stay there
-	Binary         string               // the program that is the service; "" means this one
-	Notice         func(message string) // is told what is worth showing while a start takes long; nil: nobody is
+	Choice  testbed.Choice
+	Engines Engines
+	RunsDir string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run stay there
+	Binary  string               // the program that is the service; "" means this one
+	Notice  func(message string) // is told what is worth showing while a start takes long; nil: nobody is
 }
 
 // Open starts a testbed.
@@ -54,7 +67,7 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 	stack, err := testbed.Start(ctx, g.Choice, testbed.Spec{
 		RunID:          id,
 		LogDir:         logs,
-		MaxConnections: g.MaxConnections,
+		MaxConnections: g.Engines.MaxConnections,
 		Binary:         g.Binary,
 		Notice:         g.Notice,
 	})

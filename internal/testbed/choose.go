@@ -63,7 +63,7 @@ func choose(ctx context.Context, want string, needs []string, all []probe) (Choi
 		if want != Auto && want != p.name {
 			continue
 		}
-		reason := unmet(p.name, needs)
+		reason := Unmet(p.name, needs)
 		hint := ""
 		if reason == nil {
 			reason, hint = p.look(ctx), p.hint
@@ -97,8 +97,8 @@ func choose(ctx context.Context, want string, needs []string, all []probe) (Choi
 	return Choice{}, fmt.Errorf("testbed %s", why[0])
 }
 
-// unmet names the needs that a testbed cannot meet however well it is installed.
-func unmet(name string, needs []string) error {
+// Unmet names the needs that a testbed cannot meet however well it is installed; nil when there is none.
+func Unmet(name string, needs []string) error {
 	var missing []string
 	for _, need := range needs {
 		if !slices.Contains(offers[name], need) {

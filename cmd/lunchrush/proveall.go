@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lunchrush/lunchrush/internal/harness"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// proveAll is what --all adds to prove.
+type proveAll struct {
+	on            bool
+	abreast       int
+	junit, record string
+}
+
+func (a *proveAll) flags(c *cobra.Command) {
+	c.Flags().BoolVar(&a.on, "all", false, "prove every scenario with both sides, or those that are named")
+	c.Flags().IntVar(&a.abreast, "abreast", 3, "with --all: how many light scenarios are played at the same time")
+	c.Flags().StringVar(&a.junit, "junit", "", "with --all: write the proofs to this file as JUnit")
+	c.Flags().StringVar(&a.record, "record", "", "with --all: write the track record to this file, such as docs/INCIDENTS.md")
+}
+
+func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, names []string) error {
+	if a.abreast < 1 || a.abreast > 16 {
+		return &usageError{err: fmt.Errorf("--abreast: %d is not 1 to 16", a.abreast), hint: "each takes databases and a service of its own"}
+	}
+	list, err := a.choose(o, names)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	suite := &harness.Suite{
+		Scenarios: list, Testbed: p.testbed, RunsDir: p.runs, Binary: p.service, Seed: o.seed, Abreast: a.abreast,
+		Version: versionText(), Args: slices.Clone(os.Args),
+		Tell: func(line string) { t.say("%7s  %s", roundSeconds(time.Since(began)), line) },
+	}
+	proofs := suite.Run(ctx)
+	t.say("")
+	if err := reports.ProofTable(t.out, proofs); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "in %s\n", roundSeconds(time.Since(began)))
+	for _, f := range []struct {
+		name  string
+		write func(*os.File) error
+	}{
+		{a.junit, func(f *os.File) error { return reports.ProofJUnit(f, proofs) }},
+		{a.record, func(f *os.File) error { return reports.Incidents(f, proofs) }},
+	} {
+		if f.name == "" {
+			continue
+		}
+		if err := writeFile(f.name, f.write); err != nil {
+			return err
+		}
+		t.say("written: %s", f.name)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted after %d of %d scenarios: %w", len(proofs), len(list), context.Cause(ctx))
+	}
+	return codeOf(reports.WorstExit(proofs))
+}
+
+// choose loads the named scenarios, or all of the catalogue that can be proved.
+func (a *proveAll) choose(o *overrides, names []string) ([]*scenarios.Scenario, error) {
+	if len(names) == 0 {
+		all, err := catalogue()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range all {
+			if len(s.AsWas) > 0 {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	var list []*scenarios.Scenario
+	for i, name := range names {
+		s, err := o.load(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(s.AsWas) == 0 {
+			return nil, &usageError{err: fmt.Errorf("%s has no as-was side to prove", s.Name), hint: provable()}
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, &usageError{err: fmt.Errorf("%s is named twice", name)}
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}

@@ -1,0 +1,177 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// A Suite proves scenarios one after the other, some of them side by side.
+//
+// Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario that says
+// alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
+// machine, is tried once more, alone.
+type Suite struct {
+	Scenarios []*scenarios.Scenario
+	Testbed   string // as [Choose] wants it
+	RunsDir   string
+	Binary    string // the program that is the service; "" means this one
+	Seed      uint64
+	Abreast   int // how many are played at the same time, each on a testbed of its own; at least 1
+	Version   string
+	Args      []string
+	Tell      func(line string) // is told what begins and what came of it; called from several goroutines
+}
+
+// Run proves all scenarios and returns a proof for each, in their order. When ctx is canceled, the proofs that were not
+// reached are left out.
+func (s *Suite) Run(ctx context.Context) []reports.Proof {
+	found := make([]*reports.Proof, len(s.Scenarios))
+	var crowd, alone []int
+	for i, sc := range s.Scenarios {
+		if sc.Alone {
+			alone = append(alone, i)
+		} else {
+			crowd = append(crowd, i)
+		}
+	}
+	// What wants the same engines comes together, so that few testbeds are started.
+	order := func(a, b int) int { return EnginesOf(s.Scenarios[a]).compare(EnginesOf(s.Scenarios[b])) }
+	slices.SortStableFunc(crowd, order)
+	slices.SortStableFunc(alone, order)
+
+	s.lanes(ctx, crowd, max(1, s.Abreast), found)
+	s.lanes(ctx, alone, 1, found)
+	var again []int
+	for i, p := range found {
+		if p != nil && p.Outcome() == reports.Inconclusive {
+			again = append(again, i)
+		}
+	}
+	first := slices.Clone(found)
+	s.lanes(ctx, again, 1, found)
+	for _, i := range again {
+		if found[i] != first[i] {
+			found[i].Tries += first[i].Tries
+			found[i].Took += first[i].Took
+		}
+	}
+	var proofs []reports.Proof
+	for _, p := range found {
+		if p != nil {
+			proofs = append(proofs, *p)
+		}
+	}
+	return proofs
+}
+
+// lanes proves the scenarios with those indices, n at a time.
+func (s *Suite) lanes(ctx context.Context, indices []int, n int, found []*reports.Proof) {
+	next := make(chan int)
+	var all sync.WaitGroup
+	for range min(n, len(indices)) {
+		all.Go(func() {
+			l := &lane{suite: s}
+			for i := range next {
+				if p := l.prove(ctx, s.Scenarios[i]); ctx.Err() == nil || p.Err == nil {
+					found[i] = &p
+				}
+			}
+			l.leave()
+		})
+	}
+	for _, i := range indices {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	all.Wait()
+}
+
+// A lane proves scenarios one after the other.
+type lane struct {
+	suite  *Suite
+	stage  *Stage // nil when none is started
+	ground Engines
+}
+
+// prove proves one scenario. Whatever goes wrong is in the proof.
+func (l *lane) prove(ctx context.Context, sc *scenarios.Scenario) reports.Proof {
+	s := l.suite
+	p := reports.Proof{Name: sc.Name, Title: sc.Title, Source: sc.Source, Seed: s.Seed}
+	if s.Testbed != testbed.Auto {
+		if err := testbed.Unmet(s.Testbed, sc.Needs); err != nil {
+			p.Skipped = fmt.Sprintf("testbed %s %v", s.Testbed, err)
+			s.Tell(fmt.Sprintf("%s: skipped: %s", sc.Name, p.Skipped))
+			return p
+		}
+	}
+	if err := l.enter(ctx, sc); err != nil {
+		p.Err = err
+		s.Tell(fmt.Sprintf("%s: %v", sc.Name, err))
+		return p
+	}
+	p, err := l.stage.Prove(ctx, sc, s.Seed, func(ctx context.Context, side string) (Result, error) {
+		s.Tell(fmt.Sprintf("%s: %s begins", sc.Name, side))
+		result, err := l.stage.Run(ctx, Options{
+			Scenario: sc, Side: side, Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,
+		})
+		if err == nil {
+			s.Tell(fmt.Sprintf("%s: %s %s: %s", sc.Name, side, result.Analysis.Verdict.Outcome, result.Analysis.Verdict.Headline))
+		}
+		return result, err
+	})
+	if err != nil {
+		// A stage on which a run broke off may be in any state.
+		p.Err = errors.Join(err, l.leave())
+	}
+	s.Tell(fmt.Sprintf("%s: %s", sc.Name, p.Outcome()))
+	return p
+}
+
+// enter makes sure that there is a stage with the scenario's engines.
+func (l *lane) enter(ctx context.Context, sc *scenarios.Scenario) error {
+	wants := EnginesOf(sc)
+	choice, err := Choose(ctx, l.suite.Testbed, sc.Needs)
+	if err != nil {
+		return err
+	}
+	if l.stage != nil && l.ground == wants && l.stage.Choice.Name == choice.Name {
+		return nil
+	}
+	if err := l.leave(); err != nil {
+		return err
+	}
+	stage, err := Open(ctx, Ground{
+		Choice: choice, Engines: wants, RunsDir: l.suite.RunsDir, Binary: l.suite.Binary, Notice: l.suite.Tell,
+	})
+	if err != nil {
+		return err
+	}
+	l.stage, l.ground = stage, wants
+	return nil
+}
+
+// leave closes the lane's stage, if there is one.
+func (l *lane) leave() error {
+	if l.stage == nil {
+		return nil
+	}
+	stage := l.stage
+	l.stage = nil
+	if err := stage.Close(); err != nil {
+		l.suite.Tell(fmt.Sprintf("stopping a testbed: %v", err))
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package reports
+
+import (
+	"cmp"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// ProofJUnit writes the proofs as a JUnit file: a suite for each incident, a case for each side. A side that did not
+// behave as documented is a failure; one that is in doubt or could not be run is an error.
+func ProofJUnit(w io.Writer, proofs []Proof) error {
+	file := junitSuites{Name: "lunchrush prove"}
+	for i := range proofs {
+		p := &proofs[i]
+		suite := junitSuite{Name: p.Name}
+		class := "lunchrush.prove." + p.Name
+		switch {
+		case p.Skipped != "":
+			suite.Cases = []junitCase{{Name: "proof", Class: class, Skipped: &junitSkip{Message: p.Skipped}}}
+			suite.Skipped = 1
+		case p.Err != nil:
+			suite.Cases = []junitCase{{Name: "proof", Class: class, Error: &junitMessage{Message: p.Err.Error(), Type: "could not run"}}}
+		default:
+			for _, s := range p.Sides {
+				suite.Cases = append(suite.Cases, junitSide(s, class))
+			}
+		}
+		for _, c := range suite.Cases {
+			suite.Tests++
+			if c.Failure != nil {
+				suite.Failures++
+			}
+			if c.Error != nil {
+				suite.Errors++
+			}
+		}
+		file.Tests, file.Failures, file.Errors = file.Tests+suite.Tests, file.Failures+suite.Failures, file.Errors+suite.Errors
+		file.Suites = append(file.Suites, suite)
+	}
+	out, err := xml.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing junit: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
+	return err
+}
+
+func junitSide(s ProofSide, class string) junitCase {
+	c := junitCase{Name: s.Name, Class: class}
+	message := &junitMessage{Message: s.brief(), Type: "not as documented", Text: s.Dir}
+	switch {
+	case s.Shown():
+	case s.Analysis.Verdict.Outcome == Inconclusive:
+		message.Type = "inconclusive"
+		c.Error = message
+	default:
+		c.Failure = message
+	}
+	return c
+}
+
+// Incidents writes the proofs as the page docs/INCIDENTS.md: a track record with the command that reproduces each.
+func Incidents(w io.Writer, proofs []Proof) error {
+	var b strings.Builder
+	var run runlog.Manifest
+	shown, tried := 0, 0
+	for i := range proofs {
+		p := &proofs[i]
+		if p.Skipped != "" {
+			continue
+		}
+		tried++
+		if p.Outcome() == Proved {
+			shown++
+		}
+		if len(p.Sides) > 0 {
+			run = p.Sides[0].Analysis.Run
+		}
+	}
+	fmt.Fprintf(&b, "# The incidents, and what was seen of them\n\nWritten by `lunchrush prove --all --record docs/INCIDENTS.md`; not edited by hand. "+
+		"Each documented failure is brought back by the\nservice's own switches (as-was), and then cured (hardened): same plan, same seed, same faults. "+
+		"`lunchrush explain NAME` tells the story.\n\n**%d of %d proved** on %s, %s testbed (%s), %s with %d cores, lunchrush %s.\n",
+		shown, tried, run.StartedAt.Format("2006-01-02"), run.Testbed, run.Engine, cmp.Or(run.Machine.CPU, run.Machine.OS), run.Machine.Cores, run.Lunchrush)
+	for i := range proofs {
+		p := &proofs[i]
+		fmt.Fprintf(&b, "\n## %s\n\n%s. Source: %s.\n\n", p.Name, strings.TrimSuffix(markdown(p.Title), "."), strings.TrimSuffix(markdown(p.Source), "."))
+		fmt.Fprintf(&b, "    lunchrush prove %s --seed %d\n\n", p.Name, p.Seed)
+		switch {
+		case p.Skipped != "":
+			fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(p.Skipped))
+		case p.Err != nil:
+			fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(oneLine(p.Err.Error())))
+		default:
+			fmt.Fprintf(&b, "**%s** in %s.\n\n", p.Outcome(), proofTime(p))
+			recordSides(&b, p.Sides)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// recordSides lists what was asked of each side and what was seen: of one that must fail its signature, else its
+// expectations.
+func recordSides(b *strings.Builder, sides []ProofSide) {
+	fmt.Fprint(b, "| side | verdict | wanted | seen |\n|---|---|---|---|\n")
+	for _, s := range sides {
+		checks := s.Analysis.Expect
+		if s.Fails {
+			checks = s.Analysis.Signature
+		}
+		name, verdict := s.Name, s.Analysis.Verdict.Outcome
+		for _, c := range checks {
+			fmt.Fprintf(b, "| %s | %s | `%s %s` | %s |\n", name, verdict, c.Name, c.Want, markdown(c.Got))
+			name, verdict = "", ""
+		}
+	}
+	fmt.Fprintln(b)
+	for _, s := range sides {
+		fmt.Fprintf(b, "- %s: %s.\n", s.Name, strings.TrimSuffix(markdown(s.Analysis.Verdict.Headline), "."))
+	}
+}
