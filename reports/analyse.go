@@ -28,6 +28,9 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 			return nil, fmt.Errorf("reading the books: %w", err)
 		}
 		a.take(&r)
+		if a.track != nil {
+			a.track.take(&r)
+		}
 	}
 	a.close(f.Truncated())
 	samples, err := f.Samples()
@@ -61,6 +64,10 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	for _, l := range latency {
 		e.latency[l.Kind] = l
 	}
+	if a.track != nil {
+		x.Stability = a.track.track(samples, x.Faults).stability()
+	}
+	e.stability = x.Stability
 	all := measure(e)
 	measures := byName(all)
 	x.Measures, x.Calls = told(all, e), a.calls.list()

@@ -21,7 +21,8 @@ type Analysis struct {
 	Measures    []Measure       `json:"measures"`
 	Timeline    []runlog.Sample `json:"timeline"`
 	Faults      []Fault         `json:"faults"`
-	Demand      []DemandPoint   `json:"demand"` // planned offered load over the run
+	Stability   *Stability      `json:"stability,omitempty"` // nil: the run had no fault
+	Demand      []DemandPoint   `json:"demand"`              // planned offered load over the run
 	Warnings    []string        `json:"warnings"`
 }
 
@@ -163,6 +164,10 @@ type Measure struct {
 	Unit    string  `json:"unit"`  // "ns", "", "share", "rows/s", "fen"
 	Samples int     `json:"samples"`
 	Known   bool    `json:"known"` // false: there is nothing to measure it by
+
+	Word    string `json:"word,omitempty"`     // the value of a measure that is a word
+	AtLeast bool   `json:"at_least,omitempty"` // the value is a lower bound: more was not watched
+	Why     string `json:"why,omitempty"`      // why it is not known, when there is more to say than how many samples there were
 }
 
 // A DemandPoint is the planned load at a moment.

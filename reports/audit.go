@@ -45,6 +45,7 @@ type audit struct {
 	taken     int64                              // At of the first probe that was taken, -1 none
 	takenKind string
 	truncated bool
+	track     *tracker        // nil: the run had no fault
 	firstAt   map[Class]int64 // when the first order of each bad class went wrong
 }
 
@@ -93,6 +94,7 @@ func newAudit(run *runlog.Manifest) *audit {
 	a.tally.failures = make(map[string]int)
 	a.tally.probeKinds = make(map[string]int)
 	a.orders, a.keys = newIndex(&a.ids), newIndex(&a.ids)
+	a.track = newTracker(a)
 	return a
 }
 

@@ -51,6 +51,7 @@ type payment struct {
 	txn        ref
 	refunds    uint16
 	known      bool // the service's tables name it
+	notified   bool // a notify of it was sent; only kept for stability
 }
 
 // whole reports whether all of it went back.

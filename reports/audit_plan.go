@@ -74,7 +74,12 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 		if b := int(line.Due / bin); b >= 0 && b < len(bins) {
 			bins[b]++
 		}
-		a.mark(line.Key, line.Buyer, line.Device)
+		for _, key := range a.tries(line.Key) {
+			a.mark(key, line.Buyer, line.Device)
+		}
+		if a.track != nil {
+			a.track.plan(&line)
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", runlog.PlanFile, err)
@@ -134,6 +139,18 @@ func parsePlanLine(b []byte) (planLine, error) {
 	return line, err
 }
 
+// tries are the request ids under which a planned order may have been asked for.
+func (a *audit) tries(key string) []string {
+	keys := []string{key}
+	for n := 2; n <= min(a.run.Load.Tries, triesMax); n++ {
+		keys = append(keys, key+trySeparator+strconv.Itoa(n))
+	}
+	return keys
+}
+
+// triesMax bounds what a broken run.json could ask for.
+const triesMax = 100
+
 // mark notes what the plan meant an order to do.
 func (a *audit) mark(key, buyer, device string) {
 	k, ok := a.keys.find(key)
@@ -141,7 +158,7 @@ func (a *audit) mark(key, buyer, device string) {
 		return
 	}
 	o := a.at(a.ofKey[k] - 1)
-	if (buyer == "pays" || buyer == "twice") && (device == "dispenses" || device == "lost-result") {
+	if meantToDispense(buyer, device) {
 		o.flags |= canDispense
 	}
 	if device == "offline" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,17 +14,31 @@ import (
 
 // A Condition is a comparison with a limit, as scenarios write it: "== 0", "< 1s", "<= 10%", "> refund.after".
 type Condition struct {
-	Op    string  // == != < <= > >=
-	Limit float64 // durations in nanoseconds, per cents as fractions
-	Unit  string  // "ns", "share", or "" for a bare number
-	Ref   string  // "refund.after": the limit is a setting of the run
-	Text  string  // as written
+	Op    string   // == != < <= > >=; "" for Words
+	Limit float64  // durations in nanoseconds, per cents as fractions; how many times the model's drain time
+	Unit  string   // "ns", "share", or "" for a bare number
+	Ref   string   // "refund.after": the limit is a setting of the run; "model": the stability model's drain time
+	Text  string   // as written
+	Words []string // of a measure that is a word: it must be one of these
 }
 
 var conditionShape = regexp.MustCompile(`^\s*(==|!=|<=|>=|<|>)\s*(\S+)\s*$`)
 
-// ParseCondition reads a condition. The only setting that a limit may name is refund.after.
+var (
+	wordsShape = regexp.MustCompile(`^[A-Z]+( or [A-Z]+)*$`)
+	modelShape = regexp.MustCompile(`^(==|!=|<=|>=|<|>) ([0-9]+(?:\.[0-9]+)?)x model$`)
+)
+
+// ParseCondition reads a condition. The only setting that a limit may name is refund.after; "> 3x model" is so many times the
+// drain time of the stability model, "METASTABLE or BROKEN" a list of words.
 func ParseCondition(text string) (Condition, error) {
+	if wordsShape.MatchString(text) {
+		return Condition{Words: strings.Split(text, " or "), Text: text}, nil
+	}
+	if m := modelShape.FindStringSubmatch(text); m != nil {
+		times, err := strconv.ParseFloat(m[2], 64)
+		return Condition{Op: m[1], Limit: times, Unit: "ns", Ref: "model", Text: text}, err
+	}
 	m := conditionShape.FindStringSubmatch(text)
 	if m == nil {
 		return Condition{}, fmt.Errorf(`%q is not a condition: write one like "== 0", "< 1s", "<= 10%%" or "> refund.after"`, text)
@@ -82,12 +97,30 @@ func check(name, text string, measures map[string]Measure, run *runlog.Manifest)
 		return c
 	}
 	c.Samples = m.Samples
+	if want.Words != nil || m.Unit == "word" {
+		checkWord(&c, want, m)
+		return c
+	}
 	if !m.Known {
 		c.Note = tooFew(name, m.Samples)
+		if m.Why != "" {
+			c.Note = m.Why
+		}
 		return c
 	}
 	c.Got = reading(m)
-	if want.Ref != "" {
+	if want.Ref == "model" {
+		model := measures["drain_time.model"]
+		if !model.Known {
+			c.Note = "the model's drain time is not known"
+			if model.Why != "" {
+				c.Note += ": " + model.Why
+			}
+			return c
+		}
+		c.Want = fmt.Sprintf("%s (model: %s)", want.Text, span(int64(model.Value)))
+		want.Limit *= model.Value
+	} else if want.Ref != "" {
 		want.Limit = float64(run.RefundAfterNS)
 		c.Want = fmt.Sprintf("%s %s (%s)", want.Op, want.Ref, time.Duration(run.RefundAfterNS))
 		if run.RefundAfterNS <= 0 {
@@ -101,11 +134,52 @@ func check(name, text string, measures map[string]Measure, run *runlog.Manifest)
 		c.Note = fmt.Sprintf("%s is %s, and %s is not", name, unitWords[m.Unit], want.Text)
 		return c
 	}
+	if m.AtLeast {
+		checkAtLeast(&c, want, m.Value)
+		return c
+	}
 	c.Status = failed
 	if want.holds(m.Value) {
 		c.Status = passed
 	}
 	return c
+}
+
+// checkAtLeast judges a lower bound: it can be above a limit, and never below one.
+func checkAtLeast(c *Check, want Condition, least float64) {
+	switch {
+	case least < want.Limit || want.Op == "==" || want.Op == "!=":
+		c.Note = "it was not watched for longer"
+	case want.Op == ">" || want.Op == ">=":
+		c.Status = passed
+	default:
+		c.Status = failed
+	}
+}
+
+// checkWord judges a word. A suspect is either metastable or broken, and which of the two only a kick tells: it is what is
+// wanted when both are, and unknown when one is. UNDECIDED is never what is wanted.
+func checkWord(c *Check, want Condition, m Measure) {
+	switch {
+	case want.Words == nil || m.Unit != "word":
+		c.Note = fmt.Sprintf("%s is %s, and %s is not", c.Name, unitWords[m.Unit], want.Text)
+		return
+	case m.Samples == 0:
+		c.Note = "no samples"
+		if m.Why != "" {
+			c.Note = m.Why
+		}
+		return
+	}
+	c.Got, c.Note = m.Word, m.Why
+	wanted := func(word string) bool { return slices.Contains(want.Words, word) }
+	switch suspect := m.Word == Suspect; {
+	case m.Word == Undecided || suspect && wanted(Metastable) != wanted(Broken):
+	case wanted(m.Word), suspect && wanted(Metastable):
+		c.Status = passed
+	default:
+		c.Status = failed
+	}
 }
 
 // The statuses of a check.
@@ -116,7 +190,7 @@ const (
 )
 
 var unitWords = map[string]string{
-	"": "a number", "ns": "a duration", "share": "a share", "rows/s": "a rate", "fen": "an amount", "cores": "a number of cores", "bytes": "a size",
+	"": "a number", "ns": "a duration", "share": "a share", "rows/s": "a rate", "fen": "an amount", "cores": "a number of cores", "bytes": "a size", "word": "a word",
 }
 
 // tooFew says why a measure is not known.
@@ -134,6 +208,10 @@ func tooFew(name string, samples int) string {
 
 // reading writes a measure's value for people.
 func reading(m Measure) string {
+	if m.AtLeast {
+		m.AtLeast = false
+		return "more than " + reading(m)
+	}
 	switch m.Unit {
 	case "ns":
 		return span(int64(m.Value))

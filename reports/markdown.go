@@ -59,6 +59,7 @@ func Markdown(w io.Writer, a *Analysis) error {
 	}
 	fmt.Fprintf(&b, "| all | %s | | |\n", count(int64(a.Audit.Orders)))
 
+	markdownStability(&b, a.Stability)
 	markdownCalls(&b, a.Calls)
 	markdownChecks(&b, a)
 	if len(a.Warnings) > 0 {

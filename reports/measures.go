@@ -33,6 +33,8 @@ type evidence struct {
 	calls    callBook
 	samples  []runlog.Sample
 	faults   []Fault
+
+	stability *Stability // nil: the run had no fault
 }
 
 // never is the value of what cannot be measured; its samples say whether there were none or too few.
@@ -145,6 +147,7 @@ var gauges = slices.Concat(
 			},
 		},
 	},
+	stabilityGauges(),
 )
 
 // Measures are all measures that an expectation or a signature can name.
@@ -164,6 +167,9 @@ func measure(e *evidence) []Measure {
 		m := Measure{Name: g.Name, Unit: g.Unit, Samples: n, Known: n > 0 && !math.IsNaN(v) && !math.IsInf(v, 0)}
 		if m.Known {
 			m.Value = v
+		}
+		if more := stabilityMore[g.Name]; more != nil {
+			more(e, &m)
 		}
 		measures[i] = m
 	}

@@ -54,6 +54,8 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 			defs[t.Name()] = map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 		}
 		return map[string]any{"$ref": "#/$defs/" + t.Name()}
+	case reflect.Pointer: // left out when it is nil
+		return schemaOf(t.Elem(), defs)
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), defs)}
 	case reflect.Map:
@@ -83,7 +85,9 @@ var enums = map[string][]any{
 	"Verdict.exit_code": {ExitPass, ExitInconclusive, ExitViolated, ExitMissed},
 	"Check.status":      {passed, failed, unknown},
 	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse"},
-	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes"},
+	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
+	"Stability.class":   {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
+	"Phase.name":        {"baseline", "trigger", "after", "kick", "restored"},
 	"Moment.who":        {"buyer", "channel", "machine", "service", "report"},
 }
 

@@ -32,6 +32,7 @@ func WriteText(w io.Writer, a *Analysis, color bool) error {
 	writeChecks(out, "expected", a.Expect, true, marks)
 	// A failure that is not seen is good news on one side and bad on the other: no colour.
 	writeChecks(out, "documented failure", a.Signature, true, map[string]string{passed: "seen", failed: "no  ", unknown: "?   "})
+	writeStability(out, a.Stability)
 	writeClasses(out, &a.Audit)
 	writeCalls(out, a.Calls)
 	writeLatency(out, a)

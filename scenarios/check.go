@@ -20,6 +20,7 @@ func (s *Scenario) check() []finding {
 	browseOK := s.checkPeaks(add, "browse", s.Browse.Peaks)
 	s.checkShares(add)
 	s.checkFaults(add)
+	s.checkKick(add)
 	if clockOK && peaksOK {
 		s.checkLoad(add)
 	}
@@ -117,6 +118,22 @@ func (s *Scenario) checkFaults(add adder) {
 			continue
 		}
 		s.checkRepeats(i, f, add)
+	}
+}
+
+func (s *Scenario) checkKick(add adder) {
+	switch k := s.Kick; {
+	case k.For == 0:
+	case len(s.Faults) == 0:
+		add("kick", "it tells a metastable service from a broken one after a fault", "is there, but no fault is")
+	case k.At <= s.Clock.From || s.kickEnd() >= s.Clock.To:
+		add("kick.at", "the load must be back before the end", "from %s for %s does not lie within the clock, %s to %s", k.At, duration(k.For), s.Clock.From, s.Clock.To)
+	default:
+		for i, f := range s.Faults {
+			if end := f.At + TimeOfDay(float64(f.For)*s.Clock.Speed); k.At < end {
+				add("kick.at", "the service needs the time between to recover by itself", "%s is before the end of faults[%d], %s", k.At, i, end)
+			}
+		}
 	}
 }
 

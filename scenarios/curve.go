@@ -50,6 +50,13 @@ func (s *Scenario) curve(perMachineHour float64, peaks []Peak) Curve {
 			}
 		}
 	}
+	if s.Kick.For > 0 {
+		for _, t := range []TimeOfDay{s.Kick.At, s.kickEnd()} {
+			if t > s.Clock.From && t < s.Clock.To {
+				corners = append(corners, t)
+			}
+		}
+	}
 	slices.Sort(corners)
 	var curve Curve
 	for _, t := range slices.Compact(corners) {
@@ -62,6 +69,8 @@ func (s *Scenario) curve(perMachineHour float64, peaks []Peak) Curve {
 			after += float64((p.Times - 1) * right)
 		}
 		at := s.compressed(t)
+		lullBefore, lullAfter := s.lull(t)
+		before, after = float64(before*lullBefore), float64(after*lullAfter)
 		if t > s.Clock.From {
 			curve = append(curve, Knot{at, base * before})
 		}
@@ -70,6 +79,27 @@ func (s *Scenario) curve(perMachineHour float64, peaks []Peak) Curve {
 		}
 	}
 	return curve
+}
+
+// kickEnd is when the load is back, on the scenario's clock: the kick lasts real time.
+func (s *Scenario) kickEnd() TimeOfDay {
+	return s.Kick.At + TimeOfDay(float64(s.Kick.For)*s.Clock.Speed)
+}
+
+// lull is what the kick leaves of the load just before and just after t. It multiplies the sum of base and peaks, and is
+// constant between its ends, so the curve stays linear between knots.
+func (s *Scenario) lull(t TimeOfDay) (before, after float64) {
+	before, after = 1, 1
+	if s.Kick.For <= 0 {
+		return before, after
+	}
+	if t > s.Kick.At && t <= s.kickEnd() {
+		before = KickShare
+	}
+	if t >= s.Kick.At && t < s.kickEnd() {
+		after = KickShare
+	}
+	return before, after
 }
 
 func (p Peak) corners() [4]TimeOfDay {

@@ -21,6 +21,7 @@ func fileFields(s *Scenario) []field {
 		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},
 		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
 		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},
+		{"kick", false, "A lull near the end, to a tenth of the load: tells a service held down by its own retries from a broken one.", group(kickFields(&s.Kick))},
 		{"service", false, "Switches of the service set for both sides.", switches(&s.Service)},
 		{"as-was", false, "Switches set on top for the as-was side: what brings the documented failure back.", switches(&s.AsWas)},
 		{"expect", true, "What must hold for a run to pass.", conditions(&s.Expect)},
@@ -64,6 +65,14 @@ func demandFields(d *Demand) []field {
 		{"per_machine_hour", true, "Orders of one machine in an hour, outside peaks.", numberOf(&d.PerMachineHour, 0, perHourMax)},
 		{"peaks", false, "When demand is higher (or lower) than that. Overlapping peaks add up.", listOf(&d.Peaks, peaksMax, newPeak, peakFields)},
 		{"arrivals", false, "`even` spacing for gates, `poisson` for capacity and stability.", oneOf(&d.Arrivals, "even", "poisson")},
+		{"capacity", false, "Orders a second that the service can carry, calculated or measured: what recovery is compared with. Changes nothing in the play.", numberOf(&d.Capacity, 0.1, rateMax)},
+	}
+}
+
+func kickFields(k *Kick) []field {
+	return []field{
+		{"at", true, "When the load falls, on the scenario's clock: a minute or more after the last fault.", timeOfDay(&k.At)},
+		{"for", true, "How long, in real time: at least the model's drain time.", period(&k.For, time.Second, time.Hour)},
 	}
 }
 

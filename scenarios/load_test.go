@@ -117,7 +117,7 @@ x.yaml:6:28: demand.per_machine_hour: -1 is not between 0 and 3600`,
 x.yaml:1:1: source: is missing; wants a text of at most 200 characters
 x.yaml:1:1: clock: is missing; wants a mapping of from, to, speed
 x.yaml:1:1: fleet: is missing; wants a mapping of machines, slots, stock, price_fen, poll, beat
-x.yaml:1:1: demand: is missing; wants a mapping of per_machine_hour, peaks, arrivals
+x.yaml:1:1: demand: is missing; wants a mapping of per_machine_hour, peaks, arrivals, capacity
 x.yaml:1:1: expect: is missing; wants a mapping of measures to conditions, such as {notify.p99: "< 1s"}`,
 	}, {
 		name: "what is no YAML",
@@ -416,8 +416,8 @@ func TestLoadReadsWhatIsThere(t *testing.T) {
 	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Expect, s.Signature, s.Drain, s.Needs)
 	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0} ` +
 		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s 0 channel 5s} 0} {2 1 1 1 1 0 0} ` +
-		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0  }] ` +
-		`map[loss.total:{>= 0.1 >= 10%  %} pay_to_dispense.p99:{> 0 > refund.after refund.after }] 1m0s [innodb]` + "\n"
+		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0   []}] ` +
+		`map[loss.total:{>= 0.1 >= 10%  % []} pay_to_dispense.p99:{> 0 > refund.after refund.after  []}] 1m0s [innodb]` + "\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

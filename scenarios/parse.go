@@ -31,6 +31,7 @@ var (
 	timed    = regexp.MustCompile(`^-?` + durationPattern + `$`)
 	priced   = regexp.MustCompile(`^` + pricePattern + `$`)
 	codes    = regexp.MustCompile(`^` + codePattern + `$`)
+	modelled = regexp.MustCompile(`^(==|!=|<=|>=|<|>)\s*([0-9]+(?:\.[0-9]+)?)x\s+model$`)
 	compared = regexp.MustCompile(`^(==|!=|<=|>=|<|>)\s*(\S+)$`)
 )
 
@@ -182,9 +183,17 @@ func (d Delay) String() string {
 }
 
 // ParseCondition reads "== 0", "< 1s", "<= 10%", "> 1.5" or "> refund.after". The last compares with the service's
-// refund deadline in that run, which the run folder keeps: Ref is set, and whoever judges looks it up.
+// refund deadline in that run, which the run folder keeps: Ref is set, and whoever judges looks it up. "> 3x model" compares
+// with the drain time of the stability model, which is calculated from the run.
 func ParseCondition(text string) (Condition, error) {
 	const shape = `a condition is like "== 0", "< 1s", "<= 10%" or "> refund.after"`
+	if m := modelled.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+		times, err := strconv.ParseFloat(m[2], 64)
+		if err != nil || times <= 0 || times > 1000 {
+			return Condition{}, complain("it is written > 3x model", "%sx is not between 0 and 1000", m[2])
+		}
+		return Condition{Op: m[1], Limit: times, Text: m[1] + " " + m[2] + "x model", Ref: "model"}, nil
+	}
 	parts := compared.FindStringSubmatch(strings.TrimSpace(text))
 	if parts == nil {
 		return Condition{}, complain(shape, "%s is not a condition", quote(text))
@@ -209,6 +218,9 @@ func ParseCondition(text string) (Condition, error) {
 	if limit == "refund.after" {
 		c.Ref = limit
 		return c, nil
+	}
+	if limit == "model" {
+		return Condition{}, complain("did you mean "+c.Op+" 1x model?", "the model's drain time needs to be said how many times")
 	}
 	if dotted.MatchString(limit) {
 		return Condition{}, complain("accepted: refund.after", "%s is nothing that a run can be compared with", quote(limit))

@@ -20,6 +20,7 @@ type Scenario struct {
 	Topology Topology
 	Database Database
 	Faults   []Fault
+	Kick     Kick
 
 	// Service are switches set for both sides; AsWas are set on top of them for the as-was side. Keys are the dotted
 	// names of service.Config ("callback.workers"), values scalars as written.
@@ -70,7 +71,21 @@ type Demand struct {
 	PerMachineHour float64
 	Peaks          []Peak
 	Arrivals       string // "even" or "poisson"
+
+	// Capacity is how many orders a second the service can carry by its make (workers and their work, by Little's law) or by
+	// measurement; 0 is not known. It is the yardstick of recovery, the same for both sides, and changes nothing in the play.
+	Capacity float64
 }
+
+// Kick is a lull near the end of the plan: the load falls to [KickShare] of itself and comes back. A service that recovers by
+// it was held down by its own retries (metastable); one that does not is broken. It is planned, so both sides meet it.
+type Kick struct {
+	At  TimeOfDay
+	For time.Duration // real time; 0: there is none
+}
+
+// KickShare is what is left of the load during a [Kick].
+const KickShare = 0.1
 
 // Peak multiplies the base rate between From and To. Ramp is how long the rise and the fall take, on the scenario's clock.
 type Peak struct {
@@ -167,11 +182,12 @@ type Delay struct {
 	Table    QuantileList // of quantiles
 }
 
-// A Condition is a comparison with a limit: "== 0", "< 1s", "> 1.5", "<= 10%".
+// A Condition is a comparison with a limit: "== 0", "< 1s", "> 1.5", "<= 10%"; or a list of words, one of which it must be.
 type Condition struct {
-	Op    string  // == != < <= > >=
-	Limit float64 // durations in nanoseconds, per cents as fractions; 0 when Ref is set
-	Text  string  // as written
-	Ref   string  // "refund.after": the service's deadline in that run is the limit; "" for a Limit
-	Unit  string  // how the limit was written: "duration", "%", or "" for a bare number or a Ref
+	Op    string   // == != < <= > >=; "" for Words
+	Limit float64  // durations in nanoseconds, per cents as fractions; with a Ref, how many times it
+	Text  string   // as written; of words "METASTABLE or BROKEN"
+	Ref   string   // the limit is the service's "refund.after" in that run, or the "model" drain time; "" for a Limit
+	Unit  string   // how the limit was written: "duration", "%", or "" for a bare number or a Ref
+	Words []string // of a measure that is a word: the words that are accepted
 }

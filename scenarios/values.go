@@ -354,7 +354,8 @@ func conditions(dst *map[string]Condition) value {
 		wants: wants,
 		schema: object{
 			"type": "object", "propertyNames": pattern(`[a-z][a-z0-9_]*(\.[a-z0-9_]+)*`),
-			"additionalProperties": pattern(`\s*(==|!=|<=|>=|<|>)\s*\S+\s*`),
+			"properties":           wordSchemas(),
+			"additionalProperties": pattern(`\s*(==|!=|<=|>=|<|>)\s*(\S+|[0-9.]+x\s+model)\s*`),
 		},
 		text: func() string {
 			lines := map[string]string{}
@@ -366,6 +367,19 @@ func conditions(dst *map[string]Condition) value {
 		read: func(r *reader, n *yaml.Node, path string) {
 			r.mapping(n, path, nil, func(k, v *yaml.Node, at string) bool {
 				known := r.knownMeasure(k, at)
+				if accepted, is := wordMeasures[k.Value]; is {
+					if c, ok := r.wordCondition(v, at, accepted); ok && known {
+						if *dst == nil {
+							*dst = map[string]Condition{}
+						}
+						(*dst)[k.Value] = c
+					}
+					return true
+				}
+				if v.Kind == yaml.SequenceNode {
+					r.report(v, at, "is a list, and "+k.Value+" is a number", `wants a condition such as "< 1s"; only `+wordMeasureNames()+" is compared with words")
+					return true
+				}
 				text, ok := r.scalar(v, at, `a condition such as "< 1s"`)
 				if !ok {
 					return true
@@ -393,7 +407,10 @@ func conditions(dst *map[string]Condition) value {
 // fitting complains when a condition cannot be meant for the measure: "notify.p99: < 5" would be five nanoseconds.
 func fitting(measure string, c Condition) error {
 	last := measure[strings.LastIndex(measure, ".")+1:]
-	timed := slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "max", "drain"}, last) && measure != "backlog.max" // rows
+	timed := slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "max", "drain", "recovery_time"}, last) && measure != "backlog.max" // rows
+	if c.Ref == "model" && measure != "recovery_time" {
+		return complain("only recovery_time is", "%s cannot be compared with the model's drain time", measure)
+	}
 	if timed && c.Ref == "" && c.Unit != "duration" && c.Limit != 0 {
 		return complain(fmt.Sprintf("write it with a unit, such as %s 1s", c.Op), "%s is a time, %s has no unit of time", measure, quote(c.Text))
 	}

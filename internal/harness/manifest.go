@@ -43,6 +43,13 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Expect:      make(map[string]string, len(sc.Expect)),
 		Signature:   make(map[string]string, len(sc.Signature)),
 	}
+	m.Load = runlog.LoadFacts{
+		CapacityPerS: sc.Demand.Capacity, NotifyTimeoutNS: int64(sc.Payments.Notify.Timeout),
+		PatienceNS: int64(simulator.DefaultTimeout), Tries: 1,
+	}
+	if sc.Kick.For > 0 {
+		m.Load.KickFromNS, m.Load.KickForNS = int64(sc.At(sc.Kick.At)), int64(sc.Kick.For)
+	}
 	for name, c := range sc.Expect {
 		m.Expect[name] = c.Text
 	}

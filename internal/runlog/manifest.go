@@ -46,8 +46,20 @@ type Manifest struct {
 	Expect        map[string]string `json:"expect"`          // from the scenario
 	Signature     map[string]string `json:"signature"`
 	Faults        []FaultPlan       `json:"faults,omitempty"`
+	Load          LoadFacts         `json:"load,omitzero"` // what the stability of a run is judged by
 	Generator     GeneratorCost     `json:"generator"`
 	Notes         []string          `json:"notes,omitempty"` // things that a reader must know ("totals are 1/90 of the real day's")
+}
+
+// LoadFacts are what the scenario says of the load besides the plan: what recovery from a fault is measured by. In the folder
+// of an older run they are zero, which means unknown.
+type LoadFacts struct {
+	CapacityPerS    float64 `json:"capacity_per_s,omitempty"`    // orders a second that the service can carry; 0 unknown
+	KickFromNS      int64   `json:"kick_from_ns,omitempty"`      // since the plan's zero: the lull that tells metastable from broken
+	KickForNS       int64   `json:"kick_for_ns,omitempty"`       // 0: there is none
+	NotifyTimeoutNS int64   `json:"notify_timeout_ns,omitempty"` // how long a channel waits for an answer before it sends again
+	PatienceNS      int64   `json:"patience_ns,omitempty"`       // how long a buyer waits for the answer to his order
+	Tries           int     `json:"tries,omitempty"`             // how often a buyer asks in all; 1: he walks on
 }
 
 // A FaultPlan is one fault as the scenario asked for it.
