@@ -32,6 +32,11 @@ func (f *Front) PayCallback(ctx context.Context, queueID int64) (CallbackResult,
 	if err != nil {
 		return CallbackResult{}, err
 	}
+	if f.asksFirst() {
+		if err := f.confirm(ctx, row.Payment); err != nil {
+			return CallbackResult{}, err
+		}
+	}
 	if row.ConsumeStatus == Consumed {
 		return CallbackResult{ResultDuplicate, true}, nil
 	}
@@ -39,6 +44,12 @@ func (f *Front) PayCallback(ctx context.Context, queueID int64) (CallbackResult,
 		queueID = 0 // the consumer's transaction holds the row's lock and finishes it
 	}
 	return f.settle(ctx, row.Payment, queueID)
+}
+
+// asksFirst is notify.ack after-processing with callback.confirm: the notification is checked with the channel before it is
+// looked whether its payment was handled already. One that is sent again costs a round trip too, and nothing comes of it.
+func (f *Front) asksFirst() bool {
+	return f.Profile.Callback.Confirm && f.Profile.Notify.Ack == AfterProcessing
 }
 
 // settle carries out what a payment asks for. It may run any number of times, anywhere, for the same payment.
@@ -83,7 +94,7 @@ func (f *Front) overlooksRefund(o Order) bool {
 
 // dispatch writes the command of a paid order and pushes it.
 func (f *Front) dispatch(ctx context.Context, o Order, p Payment, queueID int64) (result CallbackResult, moved bool, err error) {
-	if f.Profile.Callback.Confirm {
+	if f.Profile.Callback.Confirm && !f.asksFirst() {
 		// A round trip to the channel between the look at the order and its move: the window in which as-was races.
 		if err := f.confirm(ctx, p); err != nil {
 			return CallbackResult{}, false, err
@@ -131,6 +142,8 @@ func (f *Front) confirm(ctx context.Context, p Payment) error {
 		return err
 	case state.State == TradeRefunded && f.Profile.Refund.Guard == None:
 		return nil // what hurts: that the money is back is not looked at
+	case state.State == TradeRefunded && f.asksFirst():
+		return nil // it was paid; what became of the order is looked at next
 	case state.State != TradeSuccess:
 		return fmt.Errorf("%w: the channel says %s", ErrNotPayable, state.State)
 	case state.Payment.Fen != p.Fen:

@@ -57,11 +57,10 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "duplicate").Inc()
 		return nil
 	}
-	var lease time.Duration
-	if g.Profile.Notify.Ack == AfterProcessing {
-		lease = g.Profile.Callback.Lease // handled right here
+	if g.AnswersLate() {
+		return g.handle(ctx, p, unique)
 	}
-	row, err := g.Store.Enqueue(ctx, p, unique, g.Now(), lease)
+	row, err := g.Store.Enqueue(ctx, p, unique, g.Now(), 0)
 	if errors.Is(err, ErrDuplicate) {
 		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "duplicate").Inc()
 		return nil
@@ -71,9 +70,6 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 		return err
 	}
 	g.Metrics.Notifies.WithLabelValues(string(p.Channel), "taken").Inc()
-	if g.Profile.Notify.Ack == AfterProcessing {
-		return g.consumer.Attempt(ctx, row)
-	}
 	g.consumer.Offer(row)
 	return nil
 }

@@ -155,6 +155,8 @@ type AsWas interface {
 	// ConsumeLocked handles the oldest unfinished row inside a transaction that locks pay_queue by a scan, and stays
 	// open until handle returns. found is false when there was none.
 	ConsumeLocked(ctx context.Context, now time.Time, handle func(QueueRow) Verdict) (found bool, err error)
+	// RowOf is the row that an earlier send of the same notification stored. ErrNotFound.
+	RowOf(ctx context.Context, p Payment) (QueueRow, error)
 	// PayUnchecked records a payment whatever state the order is in, and writes the command.
 	PayUnchecked(ctx context.Context, p Payment, c Command, next time.Time) error
 	// Overdue lists payments that came before the moment, of orders not dispensed and not refunded.

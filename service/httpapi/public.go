@@ -32,6 +32,7 @@ type API struct {
 	Ready   func(r *http.Request) []string
 
 	draining atomic.Bool
+	ending   chan struct{} // closed when draining begins
 }
 
 type api struct {
@@ -41,7 +42,9 @@ type api struct {
 
 // Drain fails readiness and answers the polls.
 func (a *API) Drain() {
-	a.draining.Store(true)
+	if !a.draining.Swap(true) {
+		close(a.ending)
+	}
 	if a.Notifier != nil {
 		a.Notifier.End()
 	}
@@ -49,6 +52,7 @@ func (a *API) Drain() {
 
 // Handlers are the two listeners'.
 func (a *API) Handlers() (public, internal http.Handler) {
+	a.ending = make(chan struct{})
 	s := &api{API: a, keys: newKeyring(a.Store, a.Now)}
 	return s.public(), s.internal()
 }
@@ -214,11 +218,13 @@ func (a *api) notify(channel service.Channel, v service.Verifier) http.HandlerFu
 			return
 		}
 		var p service.Payment
-		err = a.GatePool.Do(r.Context(), service.PaidWork, func() (err error) {
+		waiting, done := a.attended(r)
+		defer done()
+		err = a.GatePool.Do(waiting, service.PaidWork, func() (err error) {
 			if p, err = v.Verify(r, body); err != nil {
 				return err
 			}
-			return a.Gate.Take(r.Context(), p)
+			return a.Gate.Take(waiting, p)
 		})
 		var refusal *service.Refusal
 		switch {

@@ -56,6 +56,12 @@ func (s *Store) ConsumeLocked(ctx context.Context, now time.Time, handle func(se
 	return true, s.count(tx.Commit())
 }
 
+// RowOf reads the row of a payment that was notified before (notify.ack after-processing).
+func (s *Store) RowOf(ctx context.Context, p service.Payment) (service.QueueRow, error) {
+	q, err := scanRow(s.db.QueryRowContext(ctx, `SELECT `+queueColumns+` FROM pay_queue WHERE dedupe_key = ?`, dedupeKey(p)))
+	return q, notFound(err)
+}
+
 // count tells Errors of an error that is not tried again.
 func (s *Store) count(err error) error {
 	if number := errorNumber(err); number != 0 && s.Errors != nil {

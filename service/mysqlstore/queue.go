@@ -30,7 +30,7 @@ func (s *Store) Enqueue(ctx context.Context, p service.Payment, unique bool, now
 	}
 	var key any // NULL, which the unique index takes any number of times, is what hurts with dedupe none
 	if unique {
-		key = string(p.Channel) + ":" + p.TransactionID
+		key = dedupeKey(p)
 	}
 	result, err := s.exec(ctx, `INSERT INTO pay_queue (order_id, channel, transaction_id, notify_id, buyer_id, paid_fen, paid_ms, dedupe_key,
 		status, consume_status, consume_count, create_time, last_consume_time, next_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -45,6 +45,9 @@ func (s *Store) Enqueue(ctx context.Context, p service.Payment, unique bool, now
 	row.ID, err = result.LastInsertId()
 	return row, err
 }
+
+// dedupeKey is one payment, however often it is notified.
+func dedupeKey(p service.Payment) string { return string(p.Channel) + ":" + p.TransactionID }
 
 // Row reads a row.
 func (s *Store) Row(ctx context.Context, queueID int64) (service.QueueRow, error) {
