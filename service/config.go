@@ -22,6 +22,7 @@ type Config struct {
 	WeChat   WeChatAccess   `yaml:"wechat"`
 	Alipay   AlipayAccess   `yaml:"alipay"`
 	Identity IdentityAccess `yaml:"identity_service"`
+	Risk     RiskAccess     `yaml:"risk_service"`
 	Peers    Peers          `yaml:"peers"`
 	Switches Profile        `yaml:"switches"`
 }
@@ -79,6 +80,11 @@ type AlipayAccess struct {
 
 // IdentityAccess is the unionid look-up.
 type IdentityAccess struct {
+	URL string `yaml:"url"`
+}
+
+// RiskAccess is the risk check of a bid's buyers. "" means that nobody is asked.
+type RiskAccess struct {
 	URL string `yaml:"url"`
 }
 
@@ -174,6 +180,9 @@ func Default() *Config {
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second},
 			Redis:    RedisSwitches{Queue: Separate},
+			Stock:    StockCAS,
+			Progress: ProgressDerived,
+			Bid:      BidSwitches{Workers: 512, Hold: 30 * time.Second, ReturnEvery: time.Second, RiskTimeout: 3 * time.Second},
 		},
 	}
 }

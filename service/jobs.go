@@ -42,6 +42,7 @@ func (j *Jobs) list() []job {
 	list := []job{
 		{"refund-retry", s.Refund.Every, j.retryRefunds},
 		{"unpaid", s.Remedy.Every, j.lookAtUnpaid},
+		{"return-shares", s.Bid.ReturnEvery, j.returnShares},
 	}
 	if s.Command.PushAgain > 0 {
 		list = append(list, job{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain})

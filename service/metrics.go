@@ -18,6 +18,7 @@ type Metrics struct {
 	Shed     *prometheus.CounterVec   // work turned away
 	Cache    *prometheus.CounterVec   // outcome
 	Binds    *prometheus.CounterVec   // outcome
+	Shares   *prometheus.CounterVec   // outcome
 	Errors   *prometheus.CounterVec   // MySQL's error number
 	Requests *prometheus.HistogramVec // route, status
 	Calls    *prometheus.HistogramVec // upstream operation, outcome
@@ -53,6 +54,7 @@ func NewMetrics() *Metrics {
 		Remedies: counter("remedies_total", "Remedy orders by reason and what happened.", "reason", "event"),
 		Shed:     counter("shed_total", "Requests turned away since no worker was free.", "class"),
 		Cache:    counter("cache_total", "Look-ups of a price by outcome.", "outcome"),
+		Shares:   counter("bid_shares_total", "Shares of bids by what became of them.", "outcome"),
 		Binds:    counter("binds_total", "Unionid look-ups by outcome.", "outcome"),
 		Errors:   counter("db_errors_total", "MySQL errors by number.", "number"),
 		Requests: histogram("http_request_seconds", "Requests by route and status. A machine's poll counts until it is answered.", "route", "status"),

@@ -25,6 +25,7 @@ type Store interface {
 	Commands
 	Refunds
 	Remedies
+	BidBook
 	AsWas
 
 	// Book writes the service's own book, line by line, to emit. It reads one snapshot.
@@ -148,6 +149,32 @@ type Remedies interface {
 	ClaimRemedy(ctx context.Context, r *RemedyOrder, now, next time.Time) (moved bool, err error)
 	// RemedyDone ends the attempt that r was claimed for. An order that was raised again meanwhile stays open.
 	RemedyDone(ctx context.Context, r RemedyOrder, now time.Time) error
+}
+
+// BidBook keeps bids, their shares and their buyers' accounts.
+type BidBook interface {
+	// PutBid writes a bid of which nothing is sold, and accounts. A bid that is there keeps its units.
+	PutBid(ctx context.Context, b Bid, accounts []Account) error
+	// Bid, Account, Share and Progress: ErrNotFound.
+	Bid(ctx context.Context, bidID string) (Bid, error)
+	Account(ctx context.Context, buyerID string) (Account, error)
+	Share(ctx context.Context, requestID string) (Share, error)
+	// ReserveShare takes the units and writes the share; closes: the last unit closes the bid. ErrSoldOut, ErrDuplicate.
+	ReserveShare(ctx context.Context, s Share, closes bool) error
+	// BuyShare moves RESERVED to BOUGHT and takes the price from the balance; not moved: the balance does not cover it, or
+	// the share is not reserved any more.
+	BuyShare(ctx context.Context, s Share, now time.Time) (moved bool, err error)
+	// ReturnShare moves RESERVED to RETURNED and gives the units back; reopen: the bid takes buyers again.
+	ReturnShare(ctx context.Context, s Share, reopen bool, now time.Time) (moved bool, err error)
+	// HeldShares lists reservations whose time is over, oldest first.
+	HeldShares(ctx context.Context, now time.Time, limit int) ([]Share, error)
+	BidTotals(ctx context.Context, bidID string) (BidTotals, error)
+
+	// AddProgress, Progress and TakeUnchecked are as it was: see the switches progress and stock. ErrBidBusy; ErrDuplicate,
+	// and ErrNotFound when the balance does not cover the share.
+	AddProgress(ctx context.Context, bidID string, units int64) error
+	Progress(ctx context.Context, bidID string) (sold int64, err error)
+	TakeUnchecked(ctx context.Context, s Share, now time.Time) error
 }
 
 // AsWas are the documented mistakes. Nothing of the hardened profile calls them.

@@ -78,6 +78,9 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 			validateURL(add, fmt.Sprintf("%s[%d]", list.name, i), u)
 		}
 	}
+	if c.Risk.URL != "" {
+		validateURL(add, "risk_service.url", c.Risk.URL)
+	}
 	if c.Identity.URL != "" {
 		validateURL(add, "identity_service.url", c.Identity.URL)
 	} else if c.Switches.Resolve.Mode != Off {

@@ -37,6 +37,10 @@ func failureOf(err error) failure {
 		{service.ErrUnknownCommand, http.StatusNotFound, "UNKNOWN_COMMAND"},
 		{service.ErrSoldOut, http.StatusConflict, "SOLD_OUT"},
 		{service.ErrNotPayable, http.StatusConflict, "NOT_PAYABLE"},
+		{service.ErrUnknownBid, http.StatusNotFound, "UNKNOWN_BID"},
+		{service.ErrBidClosed, http.StatusConflict, "CLOSED"},
+		{service.ErrShareReturned, http.StatusConflict, "RETURNED"},
+		{service.ErrBidBusy, http.StatusServiceUnavailable, "BUSY"},
 		{service.ErrOverloaded, http.StatusServiceUnavailable, "OVERLOADED"},
 		{service.ErrChannelFailed, http.StatusBadGateway, "CHANNEL_FAILED"},
 		{service.ErrNoSuchChannel, http.StatusBadRequest, "UNKNOWN_CHANNEL"},
@@ -45,6 +49,10 @@ func failureOf(err error) failure {
 		if errors.Is(err, known.err) {
 			return failure{known.status, known.code, known.err.Error()}
 		}
+	}
+	var unfit *service.Unfit
+	if errors.As(err, &unfit) {
+		return failure{http.StatusPaymentRequired, unfit.Code, unfit.Why}
 	}
 	var bad *badRequest
 	if errors.As(err, &bad) {

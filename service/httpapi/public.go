@@ -12,11 +12,13 @@ import (
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// API holds what the listeners serve. Front, Gate, Notifier and Desk are nil when this process does not have the role; their
+// API holds what the listeners serve. Front, Bids, Gate, Notifier and Desk are nil when this process does not have the role; their
 // routes are absent then.
 type API struct {
 	Front     *service.Front
 	FrontPool *service.Pool
+	Bids      *service.Bids
+	BidPool   *service.Pool
 	Gate      *service.Gate
 	GatePool  *service.Pool
 	Verifiers map[service.Channel]service.Verifier
@@ -64,6 +66,10 @@ func (a *api) public() http.Handler {
 		mux.HandleFunc("POST /v1/orders/{order_id}/pay", a.payOrder)
 		mux.HandleFunc("GET /v1/orders/{order_id}", a.readOrder)
 		mux.HandleFunc("GET /v1/machines/{id}/slots/{slot}", a.readSlot)
+	}
+	if a.Bids != nil {
+		mux.HandleFunc("POST /v1/bids/{id}/shares", a.buyShare)
+		mux.HandleFunc("GET /v1/bids/{id}", a.readBid)
 	}
 	if a.Gate != nil {
 		for _, channel := range []service.Channel{service.WeChat, service.Alipay} {

@@ -146,4 +146,41 @@ var schema = []string{
 		unionid  VARCHAR(128) NOT NULL,
 		PRIMARY KEY (channel, buyer_id)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+
+	// Amounts of bids are whole units; one unit is one yuan.
+	`CREATE TABLE IF NOT EXISTS bids (
+		bid_id      VARCHAR(64) NOT NULL PRIMARY KEY,
+		borrower_id VARCHAR(64) NOT NULL,
+		units       BIGINT NOT NULL,
+		remaining   BIGINT NOT NULL,
+		state       VARCHAR(16) NOT NULL
+	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+
+	`CREATE TABLE IF NOT EXISTS bid_shares (
+		request_id VARCHAR(64) NOT NULL PRIMARY KEY,
+		bid_id     VARCHAR(64) NOT NULL,
+		buyer_id   VARCHAR(64) NOT NULL,
+		amount     BIGINT NOT NULL,
+		state      VARCHAR(16) NOT NULL,
+		held_ms    BIGINT NOT NULL, -- reserved: until when; else: when that ended
+		KEY bid_shares_held (state, held_ms),
+		KEY bid_shares_sum (bid_id, state, amount)
+	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+
+	`CREATE TABLE IF NOT EXISTS bid_progress (
+		bid_id  VARCHAR(64) NOT NULL PRIMARY KEY,
+		sold    BIGINT NOT NULL,
+		version BIGINT NOT NULL
+	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+
+	`CREATE TABLE IF NOT EXISTS bid_accounts (
+		buyer_id VARCHAR(64) NOT NULL PRIMARY KEY,
+		verified TINYINT NOT NULL,
+		adult    TINYINT NOT NULL,
+		agreed   TINYINT NOT NULL,
+		frozen   TINYINT NOT NULL,
+		least    BIGINT NOT NULL,
+		most     BIGINT NOT NULL,
+		balance  BIGINT NOT NULL
+	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 }

@@ -22,6 +22,7 @@ func (p *process) gauges() {
 	m.Gauge("db_wait_seconds_total", "Time that statements waited for a connection.", nil, func() float64 { return p.store.Stats().WaitDuration.Seconds() })
 	p.workerGauges(Front, p.api.FrontPool)
 	p.workerGauges(Gate, p.api.GatePool)
+	p.workerGauges("bid", p.api.BidPool)
 	if gate := p.api.Gate; gate != nil {
 		m.Gauge("workers_busy", busyHelp, prometheus.Labels{"role": "consumer", "pool": "all"}, func() float64 { return float64(gate.Busy()) })
 	}

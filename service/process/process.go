@@ -121,13 +121,13 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		Shop: service.NewCatalog(parts), Verifiers: out.verifiers, Store: store, Metrics: p.metrics, Log: log, Now: parts.Now,
 		TTL: s.Command.TTL, Ready: p.ready,
 	}
-	p.wire(parts, has)
+	p.wire(parts, out.risk, has)
 	p.gauges()
 	return p, nil
 }
 
 // wire makes the roles and connects each to its neighbours, in this process or in others.
-func (p *process) wire(parts service.Parts, has func(role string) bool) {
+func (p *process) wire(parts service.Parts, risk service.Risk, has func(role string) bool) {
 	s, peers := &p.cfg.Switches, p.cfg.Peers
 	var waker service.Waker
 	if has(Notifier) {
@@ -152,6 +152,8 @@ func (p *process) wire(parts service.Parts, has func(role string) bool) {
 		if p.api.Desk == nil {
 			p.api.Desk = service.NewNotifier(parts)
 		}
+		p.api.Bids = service.NewBids(parts, risk)
+		p.api.BidPool = service.NewPool(s.Bid.Workers, s.Bid.Workers, s.Front.Deadline)
 		callbacks = pooled{p.api.Front, p.api.FrontPool, p.metrics}
 	}
 	if has(Gate) {

@@ -20,6 +20,7 @@ type upstreams struct {
 	channels  map[service.Channel]service.PayChannel
 	verifiers map[service.Channel]service.Verifier
 	identity  service.Identity
+	risk      service.Risk
 }
 
 func newUpstreams(cfg *service.Config) (*upstreams, error) {
@@ -64,6 +65,13 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 			return nil, err
 		}
 		u.identity = identity
+	}
+	if cfg.Risk.URL != "" {
+		risk, err := paychan.NewRisk(cfg.Risk.URL, cfg.Switches.Bid.RiskTimeout, paychan.NewTransport(cfg.Switches.Bid.Workers))
+		if err != nil {
+			return nil, err
+		}
+		u.risk = risk
 	}
 	return u, nil
 }

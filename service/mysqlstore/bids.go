@@ -1,0 +1,244 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/lunchrush/lunchrush/service"
+)
+
+// PutBid writes a bid of which nothing is sold, and the accounts of its buyers. A bid that is there keeps its units.
+func (s *Store) PutBid(ctx context.Context, b service.Bid, accounts []service.Account) error {
+	var args []any
+	for _, a := range accounts {
+		args = append(args, a.BuyerID, a.Verified, a.Adult, a.Agreed, a.Frozen, a.Minimum, a.Limit, a.Balance)
+	}
+	err := s.insertMany(ctx, `INSERT INTO bid_accounts (buyer_id, verified, adult, agreed, frozen, least, most, balance) VALUES `, 8, args,
+		` ON DUPLICATE KEY UPDATE verified = VALUES(verified), adult = VALUES(adult), agreed = VALUES(agreed), frozen = VALUES(frozen),
+		least = VALUES(least), most = VALUES(most), balance = VALUES(balance)`)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, `INSERT INTO bids (bid_id, borrower_id, units, remaining, state) VALUES (?, ?, ?, ?, ?)
+		ON DUPLICATE KEY UPDATE borrower_id = VALUES(borrower_id)`, b.ID, b.BorrowerID, b.Units, b.Units, service.BidOpen)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, `INSERT INTO bid_progress (bid_id, sold, version) VALUES (?, 0, 0) ON DUPLICATE KEY UPDATE bid_id = bid_id`, b.ID)
+	return err
+}
+
+const bidColumns = `bid_id, borrower_id, units, remaining, state`
+
+func scanBid(row scanner) (b service.Bid, err error) {
+	err = row.Scan(&b.ID, &b.BorrowerID, &b.Units, &b.Remaining, &b.State)
+	return b, err
+}
+
+// Bid reads a bid.
+func (s *Store) Bid(ctx context.Context, bidID string) (service.Bid, error) {
+	b, err := scanBid(s.db.QueryRowContext(ctx, `SELECT `+bidColumns+` FROM bids WHERE bid_id = ?`, bidID))
+	return b, notFound(err)
+}
+
+// Account reads a buyer's account.
+func (s *Store) Account(ctx context.Context, buyerID string) (a service.Account, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT buyer_id, verified, adult, agreed, frozen, least, most, balance FROM bid_accounts WHERE buyer_id = ?`, buyerID).
+		Scan(&a.BuyerID, &a.Verified, &a.Adult, &a.Agreed, &a.Frozen, &a.Minimum, &a.Limit, &a.Balance)
+	return a, notFound(err)
+}
+
+const shareColumns = `request_id, bid_id, buyer_id, amount, state, held_ms`
+
+func scanShare(row scanner) (h service.Share, err error) {
+	err = row.Scan(&h.RequestID, &h.BidID, &h.BuyerID, &h.Amount, &h.State, &h.HeldMS)
+	return h, err
+}
+
+// Share reads a share.
+func (s *Store) Share(ctx context.Context, requestID string) (service.Share, error) {
+	h, err := scanShare(s.db.QueryRowContext(ctx, `SELECT `+shareColumns+` FROM bid_shares WHERE request_id = ?`, requestID))
+	return h, notFound(err)
+}
+
+// ReserveShare takes the units, if so many remain, and writes the share: the last statement holds the bid's row, and
+// only until the commit behind it. With closes, whoever takes the last unit closes the bid.
+func (s *Store) ReserveShare(ctx context.Context, h service.Share, closes bool) error {
+	full := service.BidFull
+	if closes {
+		full = service.BidClosed
+	}
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := insertShare(ctx, tx, h); err != nil {
+			return err
+		}
+		took, err := movedIn(ctx, tx, `UPDATE bids SET state = CASE WHEN remaining = ? THEN ? ELSE state END, remaining = remaining - ?
+			WHERE bid_id = ? AND remaining >= ?`, h.Amount, full, h.Amount, h.BidID, h.Amount)
+		if err == nil && !took {
+			err = service.ErrSoldOut
+		}
+		return err
+	})
+	if errorNumber(err) == errDuplicateEntry {
+		return service.ErrDuplicate
+	}
+	return err
+}
+
+func insertShare(ctx context.Context, tx *sql.Tx, h service.Share) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO bid_shares (`+shareColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
+		h.RequestID, h.BidID, h.BuyerID, h.Amount, h.State, h.HeldMS)
+	return err
+}
+
+// BuyShare pays a reserved share from the buyer's balance. It does not touch the bid: its units left it with the
+// reservation.
+func (s *Store) BuyShare(ctx context.Context, h service.Share, now time.Time) (bool, error) {
+	return s.cas(ctx, func(tx *sql.Tx) error {
+		bought, err := movedIn(ctx, tx, `UPDATE bid_shares SET state = ?, held_ms = ? WHERE request_id = ? AND state = ?`,
+			service.ShareBought, now.UnixMilli(), h.RequestID, service.ShareReserved)
+		if err != nil {
+			return err
+		}
+		if !bought {
+			return errNotMoved
+		}
+		return debit(ctx, tx, h)
+	})
+}
+
+// debit takes the share's price from its buyer; errNotMoved when he has less.
+func debit(ctx context.Context, tx *sql.Tx, h service.Share) error {
+	paid, err := movedIn(ctx, tx, `UPDATE bid_accounts SET balance = balance - ? WHERE buyer_id = ? AND balance >= ?`, h.Amount, h.BuyerID, h.Amount)
+	if err == nil && !paid {
+		err = errNotMoved
+	}
+	return err
+}
+
+// ReturnShare gives a reserved share's units back to the bid, once. With reopen the bid takes buyers for them again.
+func (s *Store) ReturnShare(ctx context.Context, h service.Share, reopen bool, now time.Time) (bool, error) {
+	return s.cas(ctx, func(tx *sql.Tx) error {
+		moved, err := movedIn(ctx, tx, `UPDATE bid_shares SET state = ?, held_ms = ? WHERE request_id = ? AND state = ?`,
+			service.ShareReturned, now.UnixMilli(), h.RequestID, service.ShareReserved)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			return errNotMoved
+		}
+		if reopen {
+			_, err = tx.ExecContext(ctx, `UPDATE bids SET state = ?, remaining = remaining + ? WHERE bid_id = ?`, service.BidOpen, h.Amount, h.BidID)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE bids SET remaining = remaining + ? WHERE bid_id = ?`, h.Amount, h.BidID)
+		return err
+	})
+}
+
+// HeldShares lists reservations whose time is over.
+func (s *Store) HeldShares(ctx context.Context, now time.Time, limit int) ([]service.Share, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT `+shareColumns+` FROM bid_shares WHERE state = ? AND held_ms <= ? ORDER BY held_ms LIMIT ?`,
+		service.ShareReserved, now.UnixMilli(), limit)
+	return all(rows, err, func(r *sql.Rows) (service.Share, error) { return scanShare(r) })
+}
+
+// BidTotals adds up a bid's shares, from an index alone.
+func (s *Store) BidTotals(ctx context.Context, bidID string) (t service.BidTotals, err error) {
+	for _, part := range []struct {
+		state service.ShareState
+		into  *int64
+	}{{service.ShareReserved, &t.Reserved}, {service.ShareBought, &t.Bought}} {
+		err = s.db.QueryRowContext(ctx, `SELECT COALESCE(SUM(amount), 0) FROM bid_shares WHERE bid_id = ? AND state = ?`, bidID, part.state).Scan(part.into)
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// progressTries bounds the optimistic lock of AddProgress.
+const progressTries = 3
+
+// AddProgress moves the progress row as it was (progress row): read it, write it if nobody did meanwhile, and read it
+// again if somebody did, a few times.
+//
+// What hurts: everyone who buys writes this one row, and of those who read the same version one wins. The more buy at
+// once, the more lose all their tries, and their purchase with it.
+func (s *Store) AddProgress(ctx context.Context, bidID string, units int64) error {
+	for range progressTries {
+		var sold, version int64
+		if err := s.db.QueryRowContext(ctx, `SELECT sold, version FROM bid_progress WHERE bid_id = ?`, bidID).Scan(&sold, &version); err != nil {
+			return err
+		}
+		moved, err := s.moved(ctx, `UPDATE bid_progress SET sold = ?, version = ? WHERE bid_id = ? AND version = ?`, sold+units, version+1, bidID, version)
+		if err != nil || moved {
+			return err
+		}
+	}
+	return service.ErrBidBusy
+}
+
+// Progress reads the progress row.
+func (s *Store) Progress(ctx context.Context, bidID string) (sold int64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT sold FROM bid_progress WHERE bid_id = ?`, bidID).Scan(&sold)
+	return sold, notFound(err)
+}
+
+// TakeUnchecked writes a share as bought and takes its units as it was (stock read-then-write). What hurts: the UPDATE
+// does not ask whether so many remain. ErrDuplicate; ErrNotFound when the balance does not cover the share.
+func (s *Store) TakeUnchecked(ctx context.Context, h service.Share, now time.Time) error {
+	h.State, h.HeldMS = service.ShareBought, now.UnixMilli()
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := insertShare(ctx, tx, h); err != nil {
+			return err
+		}
+		if err := debit(ctx, tx, h); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE bids SET state = CASE WHEN remaining <= ? THEN ? ELSE state END, remaining = remaining - ? WHERE bid_id = ?`,
+			h.Amount, service.BidClosed, h.Amount, h.BidID)
+		return err
+	})
+	switch {
+	case errorNumber(err) == errDuplicateEntry:
+		return service.ErrDuplicate
+	case errors.Is(err, errNotMoved):
+		return service.ErrNotFound
+	}
+	return err
+}
+
+type bidLine struct {
+	Table     string           `json:"table"`
+	BidID     string           `json:"bid_id"`
+	Units     int64            `json:"units"`
+	Remaining int64            `json:"remaining"`
+	State     service.BidState `json:"state"`
+}
+
+type shareLine struct {
+	Table     string             `json:"table"`
+	BidID     string             `json:"bid_id"`
+	RequestID string             `json:"request_id"`
+	BuyerID   string             `json:"buyer_id"`
+	Amount    int64              `json:"amount"`
+	State     service.ShareState `json:"state"`
+}
+
+// bookBids writes the bids' part of the book.
+func bookBids(ctx context.Context, tx *sql.Tx, emit func(any) error) error {
+	err := stream(ctx, tx, emit, `SELECT `+bidColumns+` FROM bids`, func(r *sql.Rows) (any, error) {
+		b, err := scanBid(r)
+		return bidLine{"bid", b.ID, b.Units, b.Remaining, b.State}, err
+	})
+	if err != nil {
+		return err
+	}
+	return stream(ctx, tx, emit, `SELECT `+shareColumns+` FROM bid_shares`, func(r *sql.Rows) (any, error) {
+		h, err := scanShare(r)
+		return shareLine{"bid_share", h.BidID, h.RequestID, h.BuyerID, h.Amount, h.State}, err
+	})
+}
