@@ -103,6 +103,10 @@ func (s *jobStore) DueFurtherWays(context.Context, time.Time, int) ([]service.Fu
 	return nil, nil
 }
 
+func (s *jobStore) HeldShares(context.Context, time.Time, int) ([]service.Share, error) {
+	return nil, nil
+}
+
 func (s *jobStore) Archive(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 // hung is a channel that answers nothing.
