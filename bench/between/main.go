@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/lunchrush/lunchrush/chaos"
 	"github.com/lunchrush/lunchrush/simulator/balancer"
 )
 
@@ -20,7 +22,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "balancer:", err)
+		fmt.Fprintln(os.Stderr, "between:", err)
 		os.Exit(1)
 	}
 }
@@ -35,8 +37,9 @@ type options struct {
 
 // The limits wanted.
 const (
-	addedLimit   = time.Millisecond // at the 99th percentile
-	memoryLimit  = 512 << 20        // bytes
+	addedLimit   = time.Millisecond       // by the balancer, at the 99th percentile
+	linkLimit    = 500 * time.Microsecond // by the proxy of an untroubled link, at the median
+	memoryLimit  = 512 << 20              // bytes
 	releaseLimit = time.Second
 )
 
@@ -46,10 +49,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return serveBackend(stdin, stdout)
 	}
 	var o options
-	f := flag.NewFlagSet("balancer", flag.ContinueOnError)
+	f := flag.NewFlagSet("between", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.rate, "rate", 1000, "requests a second")
-	f.DurationVar(&o.watch, "for", time.Minute, "how long latency is measured, both ways together")
+	f.DurationVar(&o.watch, "for", time.Minute, "how long the latency of each is measured, both ways together")
 	f.IntVar(&o.waiting, "waiting", 8000, "requests that are held; a file each on either side")
 	f.DurationVar(&o.hold, "hold", time.Minute, "how long they are held once all are in")
 	if err := f.Parse(args); err != nil {
@@ -76,8 +79,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		defer cancel()
 		err = errors.Join(err, b.Close(end))
 	}()
-	if err := added(ctx, o, back.url, b.URL("public"), stdout); err != nil {
+	links := chaos.NewSwitchboard()
+	defer func() { err = errors.Join(err, links.Close()) }()
+	link, err := links.Open("backend", strings.TrimPrefix(back.url, "http://"), chaos.PingHTTP)
+	if err != nil {
 		return err
+	}
+	for _, m := range []middle{
+		{"balancer", b.URL("public"), .99, addedLimit},
+		{"proxy of an untroubled link", "http://" + link.Addr(), .5, linkLimit},
+	} {
+		if err := added(ctx, o, back.url, m, stdout); err != nil {
+			return err
+		}
 	}
 	return held(ctx, o, back, b, stdout)
 }

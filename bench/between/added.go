@@ -28,8 +28,17 @@ const round = 2 * time.Second
 
 var ways = [2]string{"straight", "through"}
 
-// added sends at a steady rate, by turns straight and through, and prints both distributions and their difference.
-func added(ctx context.Context, o options, straight, through string, out io.Writer) error {
+// A middle is something between callers and the service, and what it may add.
+type middle struct {
+	name     string
+	url      string
+	quantile float64
+	limit    time.Duration
+}
+
+// added sends at a steady rate, by turns straight and through the middle, and prints both distributions and their
+// difference.
+func added(ctx context.Context, o options, straight string, m middle, out io.Writer) error {
 	t := simulator.NewTimeline(simulator.TimelineConfig{Start: time.Now()})
 	var (
 		mu       sync.Mutex
@@ -53,7 +62,7 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 			due := from + time.Duration(k)*time.Second/time.Duration(o.rate)
 			counts := from >= warm
 			err := t.Push(simulator.Send{
-				Due: begin + due, Kind: ways[way], Method: http.MethodPost, URL: [2]string{straight, through}[way] + "/v1/orders",
+				Due: begin + due, Kind: ways[way], Method: http.MethodPost, URL: [2]string{straight, m.url}[way] + "/v1/orders",
 				Header: header, Body: body,
 				Done: func(a simulator.Answer) {
 					mu.Lock()
@@ -81,7 +90,7 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 	if failed > 0 {
 		return fmt.Errorf("%d requests were not answered 200", failed)
 	}
-	fmt.Fprintf(out, "\nfrom send to answer at %d requests/s, blocks of %v straight and through by turns, %v in all\n", o.rate, block, o.watch)
+	fmt.Fprintf(out, "\n%s: from send to answer at %d requests/s, blocks of %v straight and through by turns, %v in all\n", m.name, o.rate, block, o.watch)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\trequests\tp50\tp90\tp99\tp99.9\t")
 	for way, name := range ways {
@@ -100,19 +109,19 @@ func added(ctx context.Context, o options, straight, through string, out io.Writ
 	w.Flush()
 	slices.Sort(lateness)
 	late := at(lateness, .99)
-	more := at(took[1], .99) - at(took[0], .99)
-	said := verdict(more <= addedLimit)
+	more := at(took[1], m.quantile) - at(took[0], m.quantile)
+	said := verdict(more <= m.limit)
 	if late > latenessLimit {
 		said = "not a measurement: the machine had no time to send when it was due"
 	}
-	fmt.Fprintf(out, "sent late by %v at p99\nadded at p99: %v, wanted at most %v: %s\n",
-		late.Round(time.Microsecond), more.Round(time.Microsecond), addedLimit, said)
+	fmt.Fprintf(out, "sent late by %v at p99\nadded at p%g: %v, wanted at most %v: %s\n",
+		late.Round(time.Microsecond), 100*m.quantile, more.Round(time.Microsecond), m.limit, said)
 	var each []time.Duration
 	for _, r := range rounds {
 		if len(r[0]) >= 100 && len(r[1]) >= 100 {
 			slices.Sort(r[0])
 			slices.Sort(r[1])
-			each = append(each, at(r[1], .99)-at(r[0], .99))
+			each = append(each, at(r[1], m.quantile)-at(r[0], m.quantile))
 		}
 	}
 	if slices.Sort(each); len(each) > 0 {
