@@ -1,5 +1,7 @@
 package scenarios
 
+import "maps"
+
 // SetSpeed overrides clock.speed and checks the whole again. On an error, which is [Problems], s is unchanged.
 func (s *Scenario) SetSpeed(speed float64) error {
 	old := s.Clock.Speed
@@ -36,4 +38,20 @@ func (s *Scenario) recheck(undo func()) error {
 
 func outside(field string, got, low, high float64) error {
 	return Problems{{Field: field, What: number64(got) + " is not between " + number64(low) + " and " + number64(high)}}
+}
+
+// WithoutCure is the scenario with one of its as-was switches set on both sides: its hardened side lacks that one cure. It
+// panics if as-was does not have the switch.
+func (s *Scenario) WithoutCure(key string) *Scenario {
+	value, ok := s.AsWas[key]
+	if !ok {
+		panic(s.Name + " does not switch " + key + " back")
+	}
+	mutant := *s
+	mutant.Service = maps.Clone(s.Service)
+	if mutant.Service == nil {
+		mutant.Service = map[string]string{}
+	}
+	mutant.Service[key] = value
+	return &mutant
 }

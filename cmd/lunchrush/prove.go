@@ -18,7 +18,7 @@ func newProve(t *terminal) *cobra.Command {
 	var p place
 	var all proveAll
 	c := &cobra.Command{
-		Use:   "prove NAME | --all",
+		Use:   "prove NAME | --all [NAME...] | --mutate [NAME...]",
 		Short: "Show a documented failure, then its cure, on the same plan",
 		Long: `Run both sides of a scenario on one testbed with the same plan and seed. It is proved when the as-was side fails with the
 documented signature and the hardened side passes.
@@ -28,13 +28,16 @@ inconclusive; 1 a run could not be made.
 
 --all proves every scenario that has both sides, or those named after it, and ends with a table. Light ones are played side by
 side, each on a testbed of its own; one that is inconclusive is tried once more, alone. What a testbed can not carry is
-skipped, and said.`,
+skipped, and said.
+
+--mutate turns one switch after the other back to what it was and plays the hardened side of the scenarios that know it: a cure
+that no run misses is reported, with exit code 99.`,
 		Example: `  lunchrush prove callback-serial
   lunchrush prove notify-duplicates --testbed local --seed 3
   lunchrush prove --all
   lunchrush prove --all callback-serial refund-race --testbed containers --junit proofs.xml`,
 		Args: func(c *cobra.Command, args []string) error {
-			if all.on {
+			if all.on || all.mutate {
 				return nil
 			}
 			for _, flag := range []string{"abreast", "junit", "record"} {
@@ -49,7 +52,7 @@ skipped, and said.`,
 			if err := p.check(); err != nil {
 				return err
 			}
-			if all.on {
+			if all.on || all.mutate {
 				return all.run(c.Context(), t, &o, p, args)
 			}
 			s, err := o.load(args[0])

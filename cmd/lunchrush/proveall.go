@@ -16,14 +16,15 @@ import (
 
 // proveAll is what --all adds to prove.
 type proveAll struct {
-	on            bool
+	on, mutate    bool
 	abreast       int
 	junit, record string
 }
 
 func (a *proveAll) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&a.on, "all", false, "prove every scenario with both sides, or those that are named")
-	c.Flags().IntVar(&a.abreast, "abreast", 3, "with --all: how many light scenarios are played at the same time")
+	c.Flags().BoolVar(&a.mutate, "mutate", false, "take each cure away by itself and see that a hardened run fails, in all scenarios or those that are named")
+	c.Flags().IntVar(&a.abreast, "abreast", 3, "with --all and --mutate: how many light scenarios are played at the same time")
 	c.Flags().StringVar(&a.junit, "junit", "", "with --all: write the proofs to this file as JUnit")
 	c.Flags().StringVar(&a.record, "record", "", "with --all: write the track record to this file, such as docs/INCIDENTS.md")
 }
@@ -41,6 +42,9 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 		Scenarios: list, Testbed: p.testbed, RunsDir: p.runs, Binary: p.service, Seed: o.seed, Abreast: a.abreast,
 		Version: versionText(), Args: slices.Clone(os.Args),
 		Tell: func(line string) { t.say("%7s  %s", roundSeconds(time.Since(began)), line) },
+	}
+	if a.mutate {
+		return a.runMutants(ctx, t, suite)
 	}
 	proofs := suite.Run(ctx)
 	t.say("")
@@ -97,4 +101,24 @@ func (a *proveAll) choose(o *overrides, names []string) ([]*scenarios.Scenario, 
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// runMutants takes each cure away by itself. A cure that no scenario misses is as bad as a failure that is not shown.
+func (a *proveAll) runMutants(ctx context.Context, t *terminal, suite *harness.Suite) error {
+	began := time.Now()
+	mutants := suite.Mutate(ctx)
+	t.say("")
+	if err := reports.MutantTable(t.out, mutants); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "in %s\n", roundSeconds(time.Since(began)))
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted after %d mutants: %w", len(mutants), context.Cause(ctx))
+	case len(mutants) == 0:
+		return codeOf(exitInconclusive)
+	case len(reports.UnusedCures(mutants)) > 0:
+		return codeOf(exitExpectation)
+	}
+	return nil
 }

@@ -91,6 +91,7 @@ func (s *Stage) Close() error {
 type Options struct {
 	Scenario *scenarios.Scenario // with the caller's overrides applied
 	Side     string              // Hardened or AsWas
+	Label    string              // how the run calls its side; "" means Side
 	Seed     uint64
 	Plan     *simulator.Plan // to replay; nil: the one that Scenario and Seed make
 	RunsDir  string          // the run folder is made in it

@@ -24,7 +24,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Scenario:    sc.Name,
 		Title:       sc.Title,
 		Source:      sc.Source,
-		Profile:     o.Side,
+		Profile:     cmp.Or(o.Label, o.Side),
 		Seed:        o.Seed,
 		Speed:       sc.Clock.Speed,
 		Machines:    sc.Fleet.Machines,

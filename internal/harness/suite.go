@@ -46,8 +46,13 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	slices.SortStableFunc(crowd, order)
 	slices.SortStableFunc(alone, order)
 
-	s.lanes(ctx, crowd, max(1, s.Abreast), found)
-	s.lanes(ctx, alone, 1, found)
+	one := func(ctx context.Context, l *lane, i int) {
+		if p := l.prove(ctx, s.Scenarios[i]); ctx.Err() == nil || p.Err == nil {
+			found[i] = &p
+		}
+	}
+	s.lanes(ctx, crowd, max(1, s.Abreast), one)
+	s.lanes(ctx, alone, 1, one)
 	var again []int
 	for i, p := range found {
 		if p != nil && p.Outcome() == reports.Inconclusive {
@@ -55,7 +60,7 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 		}
 	}
 	first := slices.Clone(found)
-	s.lanes(ctx, again, 1, found)
+	s.lanes(ctx, again, 1, one)
 	for _, i := range again {
 		if found[i] != first[i] {
 			found[i].Tries += first[i].Tries
@@ -71,19 +76,17 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	return proofs
 }
 
-// lanes proves the scenarios with those indices, n at a time.
-func (s *Suite) lanes(ctx context.Context, indices []int, n int, found []*reports.Proof) {
+// lanes does work for each of the indices, n at a time, each on a lane.
+func (s *Suite) lanes(ctx context.Context, indices []int, n int, work func(ctx context.Context, l *lane, i int)) {
 	next := make(chan int)
 	var all sync.WaitGroup
 	for range min(n, len(indices)) {
 		all.Go(func() {
 			l := &lane{suite: s}
 			for i := range next {
-				if p := l.prove(ctx, s.Scenarios[i]); ctx.Err() == nil || p.Err == nil {
-					found[i] = &p
-				}
+				work(ctx, l, i)
 			}
-			l.leave()
+			_ = l.leave() // it has told what went wrong
 		})
 	}
 	for _, i := range indices {
@@ -98,7 +101,7 @@ func (s *Suite) lanes(ctx context.Context, indices []int, n int, found []*report
 	all.Wait()
 }
 
-// A lane proves scenarios one after the other.
+// A lane plays scenarios one after the other, on a stage of its own.
 type lane struct {
 	suite  *Suite
 	stage  *Stage // nil when none is started

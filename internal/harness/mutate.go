@@ -1,0 +1,117 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// Mutate takes each cure away by itself: for every switch that a scenario's as-was side turns back, it plays the hardened
+// side with that switch turned back and all others as they ship. A cure that is worth its switch is missed: the run fails.
+// One that fails in a scenario is not tried in another. The mutants come by switch.
+//
+// When ctx is canceled, the mutants that were not reached are left out.
+func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
+	type trial struct {
+		key string
+		sc  *scenarios.Scenario
+	}
+	var trials []trial
+	for _, sc := range s.Scenarios {
+		for _, key := range slices.Sorted(maps.Keys(sc.AsWas)) {
+			trials = append(trials, trial{key, sc})
+		}
+	}
+	var (
+		mu     sync.Mutex
+		missed = map[string]bool{} // guarded by mu
+		found  = make([]*reports.Mutant, len(trials))
+	)
+	one := func(ctx context.Context, l *lane, i int) {
+		t := trials[i]
+		mu.Lock()
+		known := missed[t.key]
+		mu.Unlock()
+		if known {
+			return
+		}
+		m := l.mutate(ctx, t.sc, t.key)
+		if ctx.Err() != nil && m.Err != nil {
+			return
+		}
+		if found[i] != nil {
+			m.Took += found[i].Took
+		}
+		found[i] = &m
+		mu.Lock()
+		defer mu.Unlock()
+		missed[t.key] = missed[t.key] || m.Missed()
+	}
+	var crowd, alone, again []int
+	for i, t := range trials {
+		if t.sc.Alone {
+			alone = append(alone, i)
+		} else {
+			crowd = append(crowd, i)
+		}
+	}
+	s.lanes(ctx, crowd, max(1, s.Abreast), one)
+	s.lanes(ctx, alone, 1, one)
+	for i, m := range found {
+		if m != nil && m.Outcome() == reports.Inconclusive {
+			again = append(again, i)
+		}
+	}
+	s.lanes(ctx, again, 1, one)
+	var mutants []reports.Mutant
+	for _, m := range found {
+		if m != nil {
+			mutants = append(mutants, *m)
+		}
+	}
+	slices.SortStableFunc(mutants, func(a, b reports.Mutant) int { return cmp.Compare(a.Switch, b.Switch) })
+	return mutants
+}
+
+// mutate plays a scenario's hardened side without one of its cures.
+func (l *lane) mutate(ctx context.Context, sc *scenarios.Scenario, key string) (m reports.Mutant) {
+	s := l.suite
+	m = reports.Mutant{Switch: key, Value: sc.AsWas[key], Scenario: sc.Name}
+	if s.Testbed != testbed.Auto {
+		if err := testbed.Unmet(s.Testbed, sc.Needs); err != nil {
+			m.Skipped = fmt.Sprintf("testbed %s %v", s.Testbed, err)
+			return m
+		}
+	}
+	mutant := sc.WithoutCure(key)
+	if err := Check(mutant); err != nil {
+		m.Skipped = fmt.Sprintf("can not be turned back by itself: %v", err)
+		return m
+	}
+	began := time.Now()
+	defer func() {
+		m.Took = time.Since(began)
+		s.Tell(fmt.Sprintf("%s without %s: %s", sc.Name, key, m.Outcome()))
+	}()
+	s.Tell(fmt.Sprintf("%s without %s begins", sc.Name, key))
+	if m.Err = l.enter(ctx, mutant); m.Err != nil {
+		return m
+	}
+	result, err := l.stage.Run(ctx, Options{
+		Scenario: mutant, Side: Hardened, Label: "without-" + key, Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,
+	})
+	m.Dir, m.Analysis = result.Dir, result.Analysis
+	if err != nil {
+		m.Err = errors.Join(err, l.leave())
+	}
+	return m
+}
