@@ -44,6 +44,7 @@ func Kinds() []Kind {
 		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
 		flushKind, evictKind, stallKind,
 		outageKind,
+		errorsKind, delaysKind, failFirstKind, hangKind,
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/lunchrush/lunchrush/simulator/balancer"
 )
 
-// openBalancer is a real balancer before one backend that answers everything.
-func openBalancer(t *testing.T) *Target {
+// newBalancer is a real balancer before one backend that answers everything.
+func newBalancer(t *testing.T) *balancer.Balancer {
 	t.Helper()
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(backend.Close)
@@ -29,6 +29,12 @@ func openBalancer(t *testing.T) *Target {
 	if err := b.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func openBalancer(t *testing.T) *Target {
+	t.Helper()
+	b := newBalancer(t)
 	return &Target{Name: "balancer", Balancer: &Balancer{
 		Hold:    func() error { return b.Hold() },
 		Refuse:  func() error { return b.Refuse() },

@@ -43,6 +43,35 @@ func (p params) oneOf(name string, accepted ...string) (string, error) {
 	return p[name], nil
 }
 
+// share reads "30%", from 1% to 100%: less could not be measured in a moment.
+func (p params) share(name string) (float64, error) {
+	figure, ok := strings.CutSuffix(p[name], "%")
+	x, err := strconv.ParseFloat(figure, 64)
+	if !ok || err != nil {
+		return 0, mistake(name, "%q is no share like 30%%", p[name])
+	}
+	if !(x >= 1 && x <= 100) {
+		return 0, mistake(name, "%s is not between 1%% and 100%%", p[name])
+	}
+	return x / 100, nil
+}
+
+// percent writes a share as params.share reads it.
+func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', -1, 64) + "%" }
+
+var errorCodes = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`)
+
+// failure reads the status and the code of an error answer.
+func (p params) failure() (status int, code string, err error) {
+	if status, err = p.number("status", 400, 599); err != nil {
+		return 0, "", err
+	}
+	if !errorCodes.MatchString(p["code"]) {
+		return 0, "", mistake("code", "%q is no code like A004", p["code"])
+	}
+	return status, p["code"], nil
+}
+
 var sizes = regexp.MustCompile(`^([0-9]{1,9})(B|kB|MB)$`)
 
 // bytes reads "64kB", between low and high; a kB is 1000 bytes, as on a wire.

@@ -19,6 +19,7 @@ const (
 	OnDatabase Surface = "database"
 	OnRedis    Surface = "redis"
 	OnBalancer Surface = "balancer"
+	OnHTTP     Surface = "server of requests"
 )
 
 // A Target is what a scenario names with on:. Handles for surfaces that it does not offer are zero.
@@ -29,6 +30,7 @@ type Target struct {
 	Database *Database     // ways in for SQL
 	Redis    func() string // where it listens now, beside any link: "127.0.0.1:6379"
 	Balancer *Balancer
+	HTTP     *HTTP // its requests, one by one
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.

@@ -14,15 +14,17 @@ import (
 // plan's delay for its order: a client that gives up meanwhile does not know what happened, as in life, and a notify can
 // overtake the answer that made the order payable.
 func (cs *channels) routes() http.Handler {
-	mux := http.NewServeMux()
+	both := http.NewServeMux()
 	for _, c := range []*channel{cs.wechat, cs.alipay} {
+		mux := http.NewServeMux()
+		both.Handle("/"+c.name+"/", c.st.unlucky(c.name, mux))
 		base := "/" + c.name + "/v3/"
 		mux.HandleFunc("POST "+base+"pay/transactions/native", c.handler(c.servePrepay))
 		mux.HandleFunc("GET "+base+"pay/transactions/out-trade-no/{no}", c.handler(c.serveQuery))
 		mux.HandleFunc("POST "+base+"pay/transactions/out-trade-no/{no}/close", c.handler(c.serveClose))
 		mux.HandleFunc("POST "+base+"refund/domestic/refunds", c.handler(c.serveRefund))
 	}
-	return mux
+	return both
 }
 
 // A reply is an answer and how long the channel takes over it.

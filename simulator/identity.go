@@ -40,7 +40,7 @@ func newIdentity(st *stage) (identityUpstream, error) {
 	id := &identity{st: st}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /unionid", id.unionid)
-	server, err := newLoopbackServer(mux)
+	server, err := newLoopbackServer(st.unlucky(identityName, mux))
 	if err != nil {
 		return nil, fmt.Errorf("opening the identity upstream: %w", err)
 	}
@@ -66,7 +66,7 @@ func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 	} else {
 		key = who
 	}
-	fate := id.teller.next("identity", callUnionid, o)
+	fate := id.teller.next(identityName, callUnionid, o)
 	if fate == Hung {
 		id.server.hang(r)
 		return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
 	"github.com/lunchrush/lunchrush/scenarios"
+	"github.com/lunchrush/lunchrush/simulator/mishap"
 )
 
 // A stage is what every part of the world is given: the clock, the books, the timeline and the agenda. All its
@@ -23,7 +24,8 @@ type stage struct {
 	push   func(Send) error                   // onto the timeline; errClosed after the run's end
 	after  func(at time.Duration, act func()) // does act at that moment, on the agenda's goroutine: it must not block
 	orders *directory
-	prices *prices // what the machines' labels say; nil in tests that do not ask
+	prices *prices                 // what the machines' labels say; nil in tests that do not ask
+	dice   map[string]*mishap.Dice // by upstream
 }
 
 // errClosedOrder is what paymentChannels.pay answers when the service has closed the order at the channel, or its

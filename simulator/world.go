@@ -154,7 +154,7 @@ func New(cfg Config) (_ *World, err error) {
 		now:  w.Now,
 		wall: func(at time.Duration) time.Time { return w.start.Add(at) },
 		book: w.book, push: w.timeline.Push, after: w.agenda.after,
-		orders: newDirectory(cfg.Plan), prices: newPrices(),
+		orders: newDirectory(cfg.Plan), prices: newPrices(), dice: newDice(cfg.Plan.Header.Seed),
 	}
 	if w.channels, err = newChannels(w.st); err != nil {
 		return nil, fmt.Errorf("opening the payment channels: %w", err)

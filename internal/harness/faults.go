@@ -293,7 +293,7 @@ func (f *faults) seize(t *town) error {
 	for site, target := range f.targets {
 		switch {
 		case site == siteBalancer:
-			target.Balancer = t.outages()
+			target.Balancer, target.HTTP = t.outages(), t.requests()
 		case instanceSite.MatchString(site):
 			list := t.all("")
 			at := slices.IndexFunc(list, func(i *instance) bool { return i.name == site })

@@ -41,8 +41,8 @@ var samples = []string{
 
 func TestTheSamplesHaveEveryFault(t *testing.T) {
 	for _, k := range chaos.Kinds() {
-		if k.On == chaos.OnBalancer {
-			continue // there is one only in front of several processes of the service
+		if k.On == chaos.OnBalancer || k.On == chaos.OnHTTP {
+			continue // on the simulator's own parts: no testbed runs them
 		}
 		if !slices.ContainsFunc(samples, func(s string) bool {
 			return strings.HasSuffix(s+",", "inject: "+k.Name+",") || strings.Contains(s, "inject: "+k.Name+",")

@@ -224,6 +224,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	if o.Watch != nil {
 		o.Watch(world)
 	}
+	broken.unsettle(world)
 
 	cfg, err := serviceConfig(o.Scenario, o.Side, s.stack, world.ServiceSettings())
 	if err != nil {

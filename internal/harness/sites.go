@@ -36,15 +36,15 @@ func ground() []chaos.Site {
 		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnDatabase}},
 		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
 		{Name: siteRedisQueue, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
-		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink}},
-		{Name: siteAlipay, Offers: []chaos.Surface{chaos.OnLink}},
-		{Name: siteIdentity, Offers: []chaos.Surface{chaos.OnLink}},
+		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
+		{Name: siteAlipay, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
+		{Name: siteIdentity, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
 	}
 }
 
 var (
 	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess}}
-	balancerSite = chaos.Site{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer}}
+	balancerSite = chaos.Site{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer, chaos.OnHTTP}}
 )
 
 // Sites are what a fault's on: accepts in one topology or another, and the surfaces that each offers. One instance stands

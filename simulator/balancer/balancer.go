@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+
+	"github.com/lunchrush/lunchrush/simulator/mishap"
 )
 
 // ErrClosed is what a closed [Balancer] says to every change.
@@ -79,7 +81,7 @@ func New(cfg Config) (_ *Balancer, err error) {
 	for _, l := range cfg.Listeners {
 		d := &door{
 			name: l.Name, pool: b.pools[l.pool()], files: b.files, logger: cfg.Logger, errorLog: errorLog, clients: &b.clients,
-			dice: newDice(cfg.Seed, l.Name), forwardAbandoned: cfg.ForwardAbandoned,
+			dice: mishap.New(cfg.Seed, l.Name), forwardAbandoned: cfg.ForwardAbandoned,
 			state: Refusing, taken: map[string]*tally{},
 		}
 		if d.port, err = takePort(); err != nil {
@@ -185,7 +187,7 @@ func (b *Balancer) become(state Outage, listeners []string) error {
 
 // SetFaults replaces the faults of these listeners, or of all when none is named. The zero Faults heals.
 func (b *Balancer) SetFaults(f Faults, listeners ...string) error {
-	if err := f.validate(); err != nil {
+	if err := f.Validate(); err != nil {
 		return err
 	}
 	doors, err := b.named(listeners)
@@ -193,7 +195,7 @@ func (b *Balancer) SetFaults(f Faults, listeners ...string) error {
 		return err
 	}
 	for _, d := range doors {
-		d.dice.set(f)
+		d.dice.Set(f)
 	}
 	return nil
 }

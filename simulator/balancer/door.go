@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lunchrush/lunchrush/simulator/mishap"
 )
 
 // An Outage is the state of a listener as its clients meet it.
@@ -39,7 +42,7 @@ type door struct {
 	pool             *pool
 	files            *lanes
 	port             *port
-	dice             *dice
+	dice             *mishap.Dice
 	logger           *slog.Logger
 	errorLog         *log.Logger // what the standard library has to say
 	forwardAbandoned bool
@@ -200,15 +203,15 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	ctx := r.Context()
-	status, delay := d.dice.throw()
-	if status != 0 {
+	met := d.dice.Throw(kindOf(r))
+	if met.Status != 0 {
 		d.faulted.Add(1)
-		refuse(w, status, CodeFault, "the balancer was told to fail this request")
+		refuse(w, met.Status, cmp.Or(met.Code, CodeFault), "the balancer was told to fail this request")
 		return
 	}
-	if delay > 0 {
+	if met.Delay > 0 {
 		d.delayed.Add(1)
-		wait := time.NewTimer(delay)
+		wait := time.NewTimer(met.Delay)
 		defer wait.Stop()
 		select {
 		case <-wait.C:

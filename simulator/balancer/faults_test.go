@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/lunchrush/lunchrush/simulator/mishap"
 )
 
 func TestFirstRequestsFailAndAreNotForwarded(t *testing.T) {
@@ -67,13 +69,13 @@ func TestFaultsAreDrawnFromTheSeed(t *testing.T) {
 	const n = 20_000
 	f := Faults{FailShare: 0.1, DelayShare: 0.5, Delay: 100 * time.Millisecond, Jitter: 100 * time.Millisecond}
 	draw := func(seed uint64, listener string) (failed, delayed []bool) {
-		d := newDice(seed, listener)
-		d.set(f)
+		d := mishap.New(seed, listener)
+		d.Set(f)
 		for range n {
-			status, delay := d.throw()
-			failed = append(failed, status != 0)
-			delayed = append(delayed, delay > 0)
-			if delay < 0 || delay > 200*time.Millisecond {
+			met := d.Throw("")
+			failed = append(failed, met.Status != 0)
+			delayed = append(delayed, met.Delay > 0)
+			if delay := met.Delay; delay < 0 || delay > 200*time.Millisecond {
 				t.Fatalf("delay %v", delay)
 			}
 		}
