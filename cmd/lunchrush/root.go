@@ -71,7 +71,7 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 	})
 	root.AddCommand(
 		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newExplain(t), newReport(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t),
-		newEmbeddedRedis(t),
+		newSQL(t), newEmbeddedRedis(t),
 	)
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
