@@ -163,6 +163,10 @@ func (f *faults) grip(stack testbed.Stack) error {
 			f.parts = append(f.parts, p)
 		}
 		if f.wanted(site, chaos.OnRedis) {
+			if kind := f.beyondMiniredis(target); kind != "" && stack.Name() == testbed.Embedded {
+				return fmt.Errorf("%s is a miniredis on the %s testbed, which has no memory limit and no pause: %s it on local or containers",
+					site, stack.Name(), kind)
+			}
 			target.Redis = stack.CacheRedis
 			if site == siteRedisQueue {
 				target.Redis = stack.QueueRedis
@@ -184,6 +188,16 @@ func (f *faults) grip(stack testbed.Stack) error {
 func (f *faults) ending(target *chaos.Target) string {
 	for _, e := range f.entries {
 		if e.Target == target && chaos.SurfaceOf(e.Kind) == chaos.OnProcess && e.Kind != "pause" {
+			return e.Kind
+		}
+	}
+	return ""
+}
+
+// beyondMiniredis is the first kind of fault on the target that asks a Redis for CONFIG or CLIENT PAUSE, "" if there is none.
+func (f *faults) beyondMiniredis(target *chaos.Target) string {
+	for _, e := range f.entries {
+		if e.Target == target && (e.Kind == "evict" || e.Kind == "stall") {
 			return e.Kind
 		}
 	}
