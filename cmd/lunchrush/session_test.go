@@ -115,7 +115,7 @@ func startSession(t *testing.T, args ...string) *session {
 	}
 	many := strings.Replace(shortScenario, "name: short", "name: many", 1) +
 		"topology: {front: 2, gate: 2, shop: 1, notifier: 2, jobs: 2}\n"
-	for name, text := range map[string]string{"short.yaml": shortScenario, "many.yaml": many} {
+	for name, text := range map[string]string{"short.yaml": shortScenario, "many.yaml": many, "twice.yaml": twiceScenario} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
