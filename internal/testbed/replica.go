@@ -27,6 +27,9 @@ const PartReplica Part = "mysql-replica"
 type Replicator interface {
 	// ReplicaAdminDSN is the replica as its administrator sees it, "" without one.
 	ReplicaAdminDSN() string
+	// CatchUp lets the replica apply all that the primary has written so far at once; it is as late as before then. It does
+	// nothing without one.
+	CatchUp(ctx context.Context) error
 }
 
 // replicaLimit bounds the wait until the replica has applied what the primary has written.
@@ -296,9 +299,8 @@ func (r *replica) lag(ctx context.Context, delay time.Duration) error {
 	return nil
 }
 
-// catchUp lets the replica apply everything at once, so that the next run finds nothing of the last one in it, and goes on
-// late then.
-func (s *stack) catchUp(ctx context.Context) error {
+// CatchUp implements Replicator.
+func (s *stack) CatchUp(ctx context.Context) error {
 	r := s.replica
 	if r == nil {
 		return nil

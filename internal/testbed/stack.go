@@ -243,7 +243,7 @@ func requireLoopback(addr string) error {
 func (s *stack) Reset(ctx context.Context) error {
 	err := s.admin.empty(ctx)
 	if err == nil {
-		err = s.catchUp(ctx)
+		err = s.CatchUp(ctx) // else the next run would find this one's orders in it
 	}
 	for _, addr := range []string{s.CacheRedis(), s.QueueRedis()} {
 		err = errors.Join(err, withRedis(addr, func(c *redis.Client) error {
