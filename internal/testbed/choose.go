@@ -131,7 +131,7 @@ func Start(ctx context.Context, c Choice, spec Spec) (Stack, error) {
 		return nil, errors.New("testbed: no folder for the logs")
 	}
 	if spec.Replica {
-		if err := unmet(c.Name, []string{"replica"}); err != nil {
+		if err := Unmet(c.Name, []string{"replica"}); err != nil {
 			return nil, fmt.Errorf("testbed %s: %w", c.Name, err)
 		}
 	}
