@@ -42,7 +42,6 @@ func Kinds() []Kind {
 		latencyKind, bandwidthKind, slicerKind, slowCloseKind, holdKind, blackHoleKind, resetKind, downKind,
 		killKind, pauseKind, restartKind,
 		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
-		replicaDelayKind,
 		flushKind, evictKind, stallKind,
 		outageKind,
 		errorsKind, delaysKind, failFirstKind, hangKind,

@@ -132,6 +132,8 @@ func upstreamFields(u *Upstreams) []field {
 		{"query", false, "A channel answering a query, or a close.", answers(&u.Query)},
 		{"refund", false, "A channel refunding.", answers(&u.Refund)},
 		{"identity", false, "The unionid look-up.", answers(&u.Identity)},
+		{"identity_threads", false, "Worker threads of the look-up's service; what finds none waits. Left out: no limit.", numberOf(&u.IdentityThreads, 1, 10_000)},
+		{"identity_asks_front", false, "`yes`: a thread asks front about the buyer, and waits for that, before the look-up is answered.", yesNo(&u.IdentityAsksFront)},
 	}
 }
 
@@ -150,7 +152,6 @@ func topologyFields(t *Topology) []field {
 func databaseFields(d *Database) []field {
 	return []field{
 		{"max_connections", false, "MySQL's limit. Left out: its own default, 151.", numberOf(&d.MaxConnections, 5, connectionsMax)},
-		{"replica_delay", false, "How far its replica is behind, in whole seconds; needs: [replica]. Left out: not at all.", period(&d.ReplicaDelay, 0, 10*time.Minute)},
 	}
 }
 

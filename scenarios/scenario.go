@@ -133,6 +133,9 @@ type Machines struct {
 // Upstreams are what the service calls: a channel creating, answering a query or a close, refunding; the unionid look-up.
 type Upstreams struct {
 	Create, Query, Refund, Identity Upstream
+
+	IdentityThreads   int  // worker threads of the look-up's service; 0 no limit
+	IdentityAsksFront bool // it asks front about the buyer before it answers
 }
 
 // An Upstream is how one kind of call is answered. Shares are of all calls; the rest is served.
@@ -154,7 +157,6 @@ type Topology struct {
 // Database is what the scenario asks of MySQL.
 type Database struct {
 	MaxConnections int
-	ReplicaDelay   time.Duration // of the replica that needs: [replica] starts; whole seconds
 }
 
 // Fault is one entry of the timeline.

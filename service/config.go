@@ -35,8 +35,7 @@ type Listen struct {
 
 // MySQL says how the database is reached: a go-sql-driver/mysql DSN. It carries a password, hence a secret.
 type MySQL struct {
-	DSN        Secret `yaml:"dsn"`
-	ReplicaDSN Secret `yaml:"replica_dsn"` // of a read-only replica; "" when there is none. Read from with reads replica only
+	DSN Secret `yaml:"dsn"`
 }
 
 // Redis gives host:port of the two instances. The same address for both is refused, unless redis.queue says that it is meant: a
@@ -166,7 +165,6 @@ func Default() *Config {
 			DB:       DBSwitches{Pool: Bounded, MaxOpen: 20, Retry: Bounded},
 			Notify:   NotifySwitches{Ack: OnPersist},
 			Dedupe:   Unique,
-			Reads:    Primary,
 			Gate:     PoolSwitches{Workers: 32, QueueLen: 512},
 			Callback: CallbackSwitches{Workers: 8, Batch: 200, Lock: LockRow, Confirm: false, Lease: 30 * time.Second, Poll: 250 * time.Millisecond},
 			Queue: QueueSwitches{
@@ -179,7 +177,8 @@ func Default() *Config {
 			Pay:      PaySwitches{Window: 5 * time.Minute},
 			Remedy:   RemedySwitches{Mode: On, After: 30 * time.Second, Every: 5 * time.Second},
 			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second},
-			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second},
+			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second, Prepay: Direct},
+			Callers:  CallersSwitches{Share: Split},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second},
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,

@@ -13,6 +13,8 @@ type Front struct {
 	Parts
 	shop  Shop
 	waker Waker // nil: only the push queue wakes notifiers
+
+	payments Prepayer // nil: front makes payments at the channels itself
 }
 
 // NewFront makes a front. Waker may be nil.
@@ -109,13 +111,6 @@ func (f *Front) makePayable(ctx context.Context, o Order) (Order, error) {
 	return f.Store.Order(ctx, o.ID)
 }
 
-func (f *Front) prepay(ctx context.Context, o Order, channel Channel) (string, error) {
-	began := time.Now()
-	url, err := f.Channels[channel].Prepay(ctx, Prepay{OrderID: o.ID, RequestID: o.RequestID, Fen: o.Fen, ExpiresMS: o.ExpiresMS})
-	f.observe(string(channel), "prepay", began, err)
-	return url, err
-}
-
 // observe measures a call to an upstream.
 func (p *Parts) observe(upstream, operation string, began time.Time, err error) {
 	outcome := "ok"
@@ -163,7 +158,7 @@ func (f *Front) Pay(ctx context.Context, orderID string, channel Channel) (Order
 
 // Order reads an order. ErrUnknownOrder.
 func (f *Front) Order(ctx context.Context, orderID string) (Order, error) {
-	o, err := f.orders().Order(ctx, orderID)
+	o, err := f.Store.Order(ctx, orderID)
 	if errors.Is(err, ErrNotFound) {
 		return o, ErrUnknownOrder
 	}

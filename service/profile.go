@@ -14,9 +14,6 @@ const (
 	OnPersist       = "on-persist"
 	AfterProcessing = "after-processing"
 
-	Primary = "primary"
-	Replica = "replica"
-
 	Unique = "unique"
 
 	LockRow   = "row"
@@ -33,6 +30,12 @@ const (
 	SingleFlight = "single-flight"
 	Aside        = "aside"
 
+	Split  = "split"
+	Shared = "pool"
+
+	Direct = "direct"
+	ByGate = "gate"
+
 	Async  = "async"
 	Inline = "inline"
 
@@ -48,7 +51,6 @@ const (
 // does, accepts lists its words, incident names what it answers.
 type Profile struct {
 	DB       DBSwitches       `yaml:"db"`
-	Reads    string           `yaml:"reads" accepts:"primary|replica" incident:"replica-lag" doc:"where front reads the order that it is asked about, a payment's callback included: on the primary, or on mysql.replica_dsn, which may not have it yet"`
 	Notify   NotifySwitches   `yaml:"notify"`
 	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key; none: check, then act"`
 	Gate     PoolSwitches     `yaml:"gate"`
@@ -61,6 +63,7 @@ type Profile struct {
 	Remedy   RemedySwitches   `yaml:"remedy"`
 	Cache    CacheSwitches    `yaml:"cache"`
 	Front    FrontSwitches    `yaml:"front"`
+	Callers  CallersSwitches  `yaml:"callers"`
 	Resolve  IdentitySwitches `yaml:"identity"`
 	Redis    RedisSwitches    `yaml:"redis"`
 	Stock    string           `yaml:"stock" accepts:"cas|read-then-write|reserve-no-reopen" incident:"full-bid-oversell, full-bid-undersell" doc:"how a bid's units are taken. cas: reserved by compare-and-set, and given back at once, which reopens the bid, when the purchase fails; read-then-write: what remains is read, and taken later; reserve-no-reopen: reserved, but a failed purchase keeps its units for bid.hold and the bid stays closed"`
@@ -149,6 +152,12 @@ type FrontSwitches struct {
 	Workers  int           `yaml:"workers" min:"1" incident:"slb-burst" doc:"requests that one front handles at once"`
 	QueueLen int           `yaml:"queue_len" min:"1" incident:"slb-burst" doc:"requests that wait for a worker; new orders get half of it"`
 	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits as long as its client"`
+	Prepay   string        `yaml:"prepay" accepts:"direct|gate" incident:"circular-wait" doc:"direct: front makes an order's payment at the channel; gate: it has a gate do so, and waits for one of its workers"`
+}
+
+// CallersSwitches say who shares worker threads.
+type CallersSwitches struct {
+	Share string `yaml:"share" accepts:"split|pool" incident:"circular-wait" doc:"split: what identity asks of front, and front of a gate, has as many workers of its own; pool: it shares those of buyers and of notifications"`
 }
 
 // IdentitySwitches are those of the unionid look-up.

@@ -29,15 +29,20 @@ func openidKey(id string) string {
 // identity is the upstream that knows a buyer across channels. It answers everyone, each as late and as
 // well as the plan says.
 type identity struct {
-	st     *stage
-	server *loopbackServer
-	teller teller
+	st      *stage
+	server  *loopbackServer
+	teller  teller
+	threads *threads // nil: no limit
+	front   *asker
 }
 
 var _ identityUpstream = (*identity)(nil)
 
 func newIdentity(st *stage) (identityUpstream, error) {
-	id := &identity{st: st}
+	id := &identity{st: st, front: newAsker()}
+	if n := st.scenario.Upstream.IdentityThreads; n > 0 {
+		id.threads = newThreads(n)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /unionid", id.unionid)
 	server, err := newLoopbackServer(st.unlucky(identityName, mux))
@@ -50,7 +55,19 @@ func newIdentity(st *stage) (identityUpstream, error) {
 
 func (id *identity) settle(s *ServiceSettings) { s.IdentityURL = id.server.url }
 
-func (id *identity) Close() error { return id.server.Close() }
+func (id *identity) begin(frontURL string) { id.front.begin(frontURL) }
+
+func (id *identity) load() pool {
+	if id.threads == nil {
+		return pool{-1, -1, 0}
+	}
+	return id.threads.load()
+}
+
+func (id *identity) Close() error {
+	id.front.end()
+	return id.server.Close()
+}
 
 func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 	who := r.URL.Query().Get("openid")
@@ -66,6 +83,11 @@ func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 	} else {
 		key = who
 	}
+	release, ok := id.threads.take(r.Context())
+	if !ok {
+		return // whoever asked has gone
+	}
+	defer release()
 	fate := id.teller.next(identityName, callUnionid, o)
 	if fate == Hung {
 		id.server.hang(r)
@@ -77,6 +99,13 @@ func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 	if up := &id.st.scenario.Upstream.Identity; fate == Refused {
 		refuse(w, up.Status, up.Code, "the scenario wants this error")
 		return
+	}
+	if id.st.scenario.Upstream.IdentityAsksFront {
+		// The thread is kept until front has answered, whether or not somebody still waits for the look-up.
+		if err := id.front.ask(r.URL.Query().Get("channel"), who); err != nil {
+			refuse(w, http.StatusBadGateway, "FRONT_FAILED", err.Error())
+			return
+		}
 	}
 	answer(w, http.StatusOK, map[string]string{"unionid": "uLR" + key})
 }

@@ -71,6 +71,12 @@ var errPaidOrder = errors.New("order is paid already")
 //	func newIdentity(st *stage) (identityUpstream, error)
 type identityUpstream interface {
 	settle(*ServiceSettings)
+
+	// begin is called once, before the first order, with front's internal base URL: it may ask there who a buyer is.
+	begin(frontURL string)
+
+	// load tells of its worker threads; a limit of 0 is none.
+	load() pool
 	Close() error
 }
 

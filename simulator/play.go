@@ -221,6 +221,7 @@ func (p *play) send(ctx context.Context) error {
 	err := p.enter(PhasePlay)
 	p.buyers = &buyers{st: p.st, channels: p.channels, fleet: p.fleet, public: p.target.Public, until: deadline - time.Second}
 	p.channels.begin(p.target.WeChat, p.target.Alipay)
+	p.identity.begin(p.target.Internal)
 	for _, w := range p.beside {
 		w.begin(p.target, from, deadline)
 	}

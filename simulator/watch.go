@@ -153,7 +153,10 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	defer cancel()
 	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
 	unknownPools(s)
-	(&serviceMetrics{counted: noCounters}).count(s)
+	if o.w.identity != nil {
+		id := o.w.identity.load()
+		s.IdentityBusy, s.IdentityWaiting, s.IdentityLimit = id.busy, id.waiting, id.limit
+	}
 	var all sync.WaitGroup
 	all.Go(func() {
 		if b, err := askBacklog(ctx, client, internal); err == nil {
@@ -164,7 +167,6 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 		if m, err := askMetrics(ctx, client, internal); err == nil {
 			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
 			m.fill(s)
-			m.count(s)
 		}
 	})
 	var cpu time.Duration
@@ -213,7 +215,6 @@ func (o *watch) progress(p *Progress) {
 type serviceMetrics struct {
 	goroutines, dbInUse int
 	workers             [len(pooledRoles)]pool
-	counted             [len(counters)]int
 }
 
 // The names by which client_golang exports them; the reference service counts its connections itself.
@@ -234,7 +235,7 @@ func askMetrics(ctx context.Context, client *http.Client, internal string) (serv
 
 // parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
 func parseMetrics(r io.Reader) (serviceMetrics, error) {
-	m := serviceMetrics{goroutines: -1, dbInUse: -1, counted: noCounters}
+	m := serviceMetrics{goroutines: -1, dbInUse: -1}
 	for i := range m.workers {
 		m.workers[i] = pool{-1, -1, 0}
 	}
@@ -258,9 +259,7 @@ func parseMetrics(r io.Reader) (serviceMetrics, error) {
 			into = &m.dbInUse
 			line = line[len(metricOwnDBInUse):]
 		default:
-			if into, line = m.counter(line); into == nil {
-				continue
-			}
+			continue
 		}
 		if strings.HasPrefix(line, "{") {
 			_, line, _ = strings.Cut(line, "}")

@@ -15,7 +15,6 @@ import (
 // which buyers, channels and machines reach it.
 const (
 	siteMySQL      = "mysql"
-	siteReplica    = "mysql-replica" // where needs: [replica]
 	siteRedisCache = "redis-cache"
 	siteRedisQueue = "redis-queue"
 	siteWeChat     = "wechat"
@@ -35,7 +34,6 @@ var instanceOffers = []chaos.Surface{chaos.OnProcess}
 func ground() []chaos.Site {
 	return []chaos.Site{
 		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnDatabase}},
-		{Name: siteReplica, Offers: []chaos.Surface{chaos.OnLink, chaos.OnReplica}},
 		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
 		{Name: siteRedisQueue, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
 		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},

@@ -34,6 +34,7 @@ func failureOf(err error) failure {
 		{service.ErrUnknownMachine, http.StatusNotFound, "UNKNOWN_MACHINE"},
 		{service.ErrUnknownSlot, http.StatusNotFound, "UNKNOWN_SLOT"},
 		{service.ErrUnknownOrder, http.StatusNotFound, "UNKNOWN_ORDER"},
+		{service.ErrUnknownBuyer, http.StatusNotFound, "UNKNOWN_BUYER"},
 		{service.ErrUnknownCommand, http.StatusNotFound, "UNKNOWN_COMMAND"},
 		{service.ErrSoldOut, http.StatusConflict, "SOLD_OUT"},
 		{service.ErrNotPayable, http.StatusConflict, "NOT_PAYABLE"},

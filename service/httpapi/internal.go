@@ -27,6 +27,7 @@ func (a *api) internal() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Metrics.Registry, promhttp.HandlerOpts{}))
 	if a.Front != nil {
 		mux.HandleFunc("POST /internal/paycallback", a.payCallback)
+		mux.HandleFunc("GET /internal/buyers/{channel}/{buyer}", a.buyer)
 	}
 	if a.Notifier != nil {
 		mux.HandleFunc("POST /internal/push", a.push)
@@ -102,6 +103,24 @@ func (a *api) payCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, result)
+}
+
+// buyer answers the identity service, which asks whether front knows a buyer.
+func (a *api) buyer(w http.ResponseWriter, r *http.Request) {
+	channel, id := service.Channel(r.PathValue("channel")), r.PathValue("buyer")
+	var unionid string
+	err := service.ErrUnknownBuyer
+	if isID(id) {
+		err = a.LookupPool.Do(r.Context(), service.NewWork, func() (err error) {
+			unionid, err = a.Front.Buyer(r.Context(), channel, id)
+			return err
+		})
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"unionid": unionid})
 }
 
 func (a *api) push(w http.ResponseWriter, r *http.Request) {

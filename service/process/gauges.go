@@ -20,9 +20,9 @@ func (p *process) gauges() {
 	m.Gauge("db_connections_in_use", "Database connections in use.", nil, func() float64 { return float64(p.store.Stats().InUse) })
 	m.Gauge("db_connections_open", "Database connections open.", nil, func() float64 { return float64(p.store.Stats().OpenConnections) })
 	m.Gauge("db_wait_seconds_total", "Time that statements waited for a connection.", nil, func() float64 { return p.store.Stats().WaitDuration.Seconds() })
-	p.workerGauges(Front, p.api.FrontPool)
-	p.workerGauges(Gate, p.api.GatePool)
-	p.workerGauges("bid", p.api.BidPool)
+	p.workerGauges(Front, "all", p.api.FrontPool)
+	p.workerGauges(Gate, "all", p.api.GatePool)
+	p.workerGauges("bid", "all", p.api.BidPool)
 	if gate := p.api.Gate; gate != nil {
 		m.Gauge("workers_busy", busyHelp, prometheus.Labels{"role": "consumer", "pool": "all"}, func() float64 { return float64(gate.Busy()) })
 	}
@@ -31,11 +31,11 @@ func (p *process) gauges() {
 const busyHelp = "Workers of a role that are busy."
 
 // workerGauges tell how many workers a role's pools have, how many are busy, and what waits for one.
-func (p *process) workerGauges(role string, pool *service.Pool) {
+func (p *process) workerGauges(role, name string, pool *service.Pool) {
 	if pool == nil {
 		return
 	}
-	labels := prometheus.Labels{"role": role, "pool": "all"}
+	labels := prometheus.Labels{"role": role, "pool": name}
 	m := p.metrics
 	m.Gauge("workers_limit", "Workers of a role.", labels, func() float64 { return float64(pool.Limit()) })
 	m.Gauge("workers_busy", busyHelp, labels, func() float64 { busy, _ := pool.Load(); return float64(busy) })

@@ -73,6 +73,9 @@ func checkRoles(cfg *service.Config, roles []string) error {
 	if has(Gate) && !has(Front) && len(cfg.Peers.Front) == 0 {
 		problems = append(problems, errors.New("role gate without front in this process: peers.front must say where it is"))
 	}
+	if has(Front) && !has(Gate) && cfg.Switches.Front.Prepay == service.ByGate {
+		problems = append(problems, errors.New("role front without gate in this process: front.prepay gate asks the gate of the same process"))
+	}
 	if has(Front) && !has(Shop) && len(cfg.Peers.Shop) == 0 {
 		problems = append(problems, errors.New("role front without shop in this process: peers.shop must say where it is"))
 	}
@@ -84,7 +87,6 @@ type process struct {
 	cfg     *service.Config
 	log     *slog.Logger
 	store   *mysqlstore.Store
-	replica *mysqlstore.Store // nil: reads go to store
 	cache   *rediscache.Cache
 	pushes  *rediscache.PushQueue
 	metrics *service.Metrics
@@ -108,21 +110,13 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.QueueAddress()),
 	}
 	store.Errors = func(number uint16) { p.metrics.Errors.WithLabelValues(strconv.Itoa(int(number))).Inc() }
-	var reader service.OrderReader
-	if s.Reads == service.Replica {
-		if p.replica, err = mysqlstore.New(cfg.MySQL.ReplicaDSN, s.DB); err != nil {
-			p.close()
-			return nil, err
-		}
-		p.replica.Errors, reader = store.Errors, p.replica
-	}
 	out, err := newUpstreams(cfg)
 	if err != nil {
 		p.close()
 		return nil, err
 	}
 	parts := service.Parts{
-		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Channels: out.channels, Identity: out.identity,
+		Profile: s, Store: store, Cache: p.cache, Pushes: p.pushes, Channels: out.channels, Identity: out.identity,
 		Metrics: p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
 	}
 	has := func(role string) bool { return slices.Contains(roles, role) }
@@ -131,6 +125,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		TTL: s.Command.TTL, Ready: p.ready,
 	}
 	p.wire(parts, out.risk, has)
+	p.callers()
 	p.gauges()
 	return p, nil
 }
@@ -347,11 +342,7 @@ func (p *process) drain(servers []*http.Server, stop context.CancelFunc, done <-
 }
 
 func (p *process) close() {
-	closers := []io.Closer{p.store, p.cache, p.pushes}
-	if p.replica != nil {
-		closers = append(closers, p.replica)
-	}
-	for _, c := range closers {
+	for _, c := range []io.Closer{p.store, p.cache, p.pushes} {
 		if err := c.Close(); err != nil {
 			p.log.Debug("closing", "error", err)
 		}
