@@ -85,8 +85,18 @@ func (n *Notifier) Waiting() int {
 }
 
 // Poll waits for a command for the machine, at most for wait. last is the command that the machine knows it was given
-// last. found is false when there is none.
-func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, found bool, err error) {
+// last. found is false when there is none. waited is how long the poll had been here when the command was stamped as sent: by its own
+// clock the machine, which knows when it asked, can tell from it when that was, and how late the answer is. It starts nothing later
+// than the command's time to live after the stamp, however long the answer was on its way.
+func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.Duration) (
+	c Command, waited time.Duration, found bool, err error,
+) {
+	began := n.Now()
+	c, found, err = n.poll(ctx, machineID, last, wait)
+	return c, max(0, time.UnixMilli(c.SentMS).Sub(began)), found, err
+}
+
+func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, found bool, err error) {
 	p, given, lost, ok := n.enter(machineID, last)
 	if !ok {
 		return Command{}, false, nil
@@ -178,10 +188,12 @@ func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Com
 	if err != nil {
 		return Command{}, false, err
 	}
-	moved, err := n.Store.ResendCommand(ctx, c, n.Now())
+	now := n.Now()
+	moved, err := n.Store.ResendCommand(ctx, c, now)
 	if err != nil || !moved {
 		return Command{}, false, err
 	}
+	c.SentMS = now.UnixMilli()
 	n.Metrics.Commands.WithLabelValues(c.Kind, "sent-again").Inc()
 	n.gave(machineID, c.ID)
 	return c, true, nil
@@ -207,10 +219,12 @@ func (n *Notifier) next(ctx context.Context, machineID string) (Command, bool, e
 		} else if !found {
 			return Command{}, false, nil
 		}
-		moved, err := n.Store.SendCommand(ctx, c.ID, n.Now())
+		now := n.Now()
+		moved, err := n.Store.SendCommand(ctx, c.ID, now)
 		if err != nil {
 			return Command{}, false, err // QUEUED still, or lost: either is found again
 		}
+		c.SentMS = now.UnixMilli()
 		if !moved {
 			n.Metrics.Commands.WithLabelValues(c.Kind, "stale").Inc()
 			continue

@@ -116,8 +116,8 @@ type RefundSwitches struct {
 
 // CommandSwitches are those of a machine's commands.
 type CommandSwitches struct {
-	TTL       time.Duration `yaml:"ttl" min:"1s" incident:"refund-race" doc:"a machine does not start a command later than this after it was given it"`
-	Late      time.Duration `yaml:"late" min:"0s" incident:"refund-race" doc:"how long after it was sent the answer with a command may still reach its machine, and the goods may take to fall: the refund of a silent machine's order waits for command.ttl and this"`
+	TTL       time.Duration `yaml:"ttl" min:"1s" incident:"refund-race" doc:"a machine does not start a command later than this after it was sent, however late it gets it"`
+	Late      time.Duration `yaml:"late" min:"0s" incident:"refund-race" doc:"how long after its start a command's goods may take to fall: the refund of a silent machine's order waits for command.ttl and this"`
 	PushAgain time.Duration `yaml:"push_again" min:"0s" incident:"shared-redis" doc:"a command that no machine fetched is pushed again after so long, from the database; none (0s): never, what the queue loses is lost"`
 }
 

@@ -13,9 +13,10 @@ const clockMargin = time.Second
 // refundOverdue is the refund timer: orders that were paid, and have no result in time.
 //
 // Before money goes back, the goods must be unable to fall. A command that no machine was given is taken back by
-// compare-and-set. One that was given is cancelled at the machine: its answer says what happened. A machine that is
-// silent has long given up the poll whose answer carried the command, or let the goods fall, once the command's time to live
-// and command.late have passed; then the money goes back. What is reported later still is recorded and never paid twice.
+// compare-and-set. One that was given is cancelled at the machine: its answer says what happened. A machine that is silent has not
+// started it later than the command's time to live after it was stamped as sent, whenever the answer arrived (see [Notifier.Poll]),
+// and the goods fall within command.late of the start; then the money goes back. What is reported later still is recorded and
+// never paid twice.
 func (j *Jobs) refundOverdue(ctx context.Context) error {
 	due, err := j.Store.DueOrders(ctx, []State{Dispensing, Paid}, j.Now(), jobLimit)
 	return errors.Join(err, each(ctx, due, j.refundIfUndelivered))

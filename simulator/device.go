@@ -26,6 +26,21 @@ type command struct {
 	Kind  string `json:"kind"`
 	Slot  int    `json:"slot"`
 	TTLMS *int64 `json:"ttl_ms"` // none: it never expires
+
+	WaitedMS *int64        `json:"waited_ms"` // of its poll until it was stamped as sent; none: its life counts from receipt
+	asked    time.Duration // moment of the run at which the machine sent that poll
+}
+
+// expires is the moment after which the command must not be started, negative for never. The poll was sent before the service had it,
+// so asked and what it waited there come to a moment before the stamp: the answer may have taken as long as it likes.
+func (c *command) expires(now time.Duration) time.Duration {
+	if c.TTLMS == nil {
+		return -1
+	}
+	if c.WaitedMS != nil {
+		now = min(now, c.asked+time.Duration(*c.WaitedMS)*time.Millisecond)
+	}
+	return max(0, now+time.Duration(*c.TTLMS)*time.Millisecond)
 }
 
 // A vend is one dispense command within a machine. It is the machine's own; the machine's mu guards it.
@@ -86,10 +101,7 @@ func (d *device) dispense(c command) {
 		return
 	}
 	d.book(runlog.MachineCommand, c.ID, c.Order, c.Slot, c.Kind)
-	v := &vend{id: c.ID, order: c.Order, slot: c.Slot, expires: -1}
-	if c.TTLMS != nil {
-		v.expires = d.st.now() + time.Duration(*c.TTLMS)*time.Millisecond
-	}
+	v := &vend{id: c.ID, order: c.Order, slot: c.Slot, expires: c.expires(d.st.now())}
 	d.last = v
 	d.log = append(d.log, v)
 	d.waiting = append(d.waiting, v)

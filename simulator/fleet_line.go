@@ -120,6 +120,7 @@ func (m *machine) ask(ctx context.Context) (*command, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := m.st.now() // before the service can have it
 	if err := m.write(conn); err != nil {
 		return nil, err
 	}
@@ -131,7 +132,11 @@ func (m *machine) ask(ctx context.Context) (*command, error) {
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
 		return nil, err
 	}
-	return m.read(conn, first[0])
+	c, err := m.read(conn, first[0])
+	if c != nil {
+		c.asked = asked
+	}
+	return c, err
 }
 
 // connect returns the line, dialling when there is none.

@@ -289,7 +289,7 @@ func (a *api) pollCommands(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Metrics.Polls.Inc()
-	c, found, err := a.Notifier.Poll(r.Context(), id, last, wait)
+	c, waited, found, err := a.Notifier.Poll(r.Context(), id, last, wait)
 	a.Metrics.Polls.Dec()
 	if err != nil {
 		a.fail(w, r, err)
@@ -305,7 +305,8 @@ func (a *api) pollCommands(w http.ResponseWriter, r *http.Request) {
 		Kind      string `json:"kind"`
 		Slot      int    `json:"slot"`
 		TTLMS     int64  `json:"ttl_ms"`
-	}{c.ID, c.OrderID, c.Kind, c.Slot, a.TTL.Milliseconds()})
+		WaitedMS  int64  `json:"waited_ms"`
+	}{c.ID, c.OrderID, c.Kind, c.Slot, a.TTL.Milliseconds(), waited.Milliseconds()})
 }
 
 func pollQuery(u *url.URL) (wait time.Duration, last string, err error) {

@@ -75,7 +75,8 @@ func TestOneSlowRowAndItsBatch(t *testing.T) {
 	}{{"as was, one loop waits for it", "1", 1}, {"hardened, the pool's others go on", "8", 6}} {
 		t.Run(side.name, func(t *testing.T) {
 			t.Parallel()
-			town := start(t, "callback.confirm", "true", "callback.workers", side.workers, "callback.batch", "500", "refund.after", "1m", "remedy.after", "1m")
+			town := start(t, "callback.confirm", "true", "callback.workers", side.workers, "callback.batch", "500", "refund.after", "1m",
+				"remedy.after", "1m")
 			const orders = 6
 			var bought []servicetest.Order
 			for i := range orders {
@@ -137,5 +138,35 @@ func TestAFlushOfTheCacheAndTheQueuedPushes(t *testing.T) {
 				t.Errorf("the machine got its command: %v", found)
 			}
 		})
+	}
+}
+
+// A poll's answer tells how long the poll had waited: the machine can tell how late the answer is.
+func TestAnAnswerTellsHowLongItsPollHadWaited(t *testing.T) {
+	t.Parallel()
+	town := start(t, "refund.after", "1m")
+	machine := town.AddMachine("m1", 5)
+	o := town.Buy("r1", "m1")
+	began := time.Now()
+	got := make(chan servicetest.Command, 1)
+	go func() {
+		c, _ := machine.Poll(t.Context(), 30*time.Second)
+		got <- c
+	}()
+	servicetest.Eventually(t, 10*time.Second, "the poll waits", func() bool { return town.Metric("lunchrush_polls_waiting") == 1 })
+	waits := time.Now()
+	servicetest.Eventually(t, 10*time.Second, "it has waited", func() bool { return time.Since(waits) > 200*time.Millisecond })
+	least := time.Since(waits)
+	town.PayAndNotify(o)
+	c := <-got
+	waited := time.Duration(c.WaitedMS) * time.Millisecond
+	if c.OrderID != o.OrderID || waited < least-2*time.Millisecond || waited > time.Since(began) {
+		t.Errorf("command %+v: wanted at least %s, at most %s", c, least, time.Since(began))
+	}
+	// Given again to a machine that did not get it, it was waited for anew.
+	again := time.Now()
+	c, found := machine.Poll(t.Context(), 5*time.Second)
+	if most := time.Since(again).Milliseconds(); !found || c.OrderID != o.OrderID || c.WaitedMS > most {
+		t.Errorf("given again: %+v, at most %d ms", c, most)
 	}
 }

@@ -365,6 +365,7 @@ type Command struct {
 	Kind      string `json:"kind"`
 	Slot      int    `json:"slot"`
 	TTLMS     int64  `json:"ttl_ms"`
+	WaitedMS  int64  `json:"waited_ms"`
 }
 
 // Poll asks for a command and waits at most for wait.
