@@ -30,9 +30,11 @@ var partSamples = map[string]map[string]string{
 	"row-lock":    {"table": "orders", "rows": "2"},
 	"deadlock":    {"first": "slots", "then": "orders", "every": "50ms"},
 	"read-only":   nil,
-	"flush":       nil,
-	"evict":       {"limit": "2MB"},
-	"stall":       {"by": "200ms", "every": "400ms"},
+
+	"replica-delay": {"by": "2s"},
+	"flush":         nil,
+	"evict":         {"limit": "2MB"},
+	"stall":         {"by": "200ms", "every": "400ms"},
 }
 
 func sampleOf(t *testing.T, kind string) map[string]string {
@@ -56,11 +58,17 @@ func absent(t *testing.T, word string, why error) {
 // stand starts a private database and two Redis.
 func stand(t *testing.T) testbed.Stack {
 	t.Helper()
+	return standWith(t, testbed.Spec{})
+}
+
+func standWith(t *testing.T, spec testbed.Spec) testbed.Stack {
+	t.Helper()
 	choice, err := testbed.Choose(t.Context(), testbed.Local, nil)
 	if err != nil {
 		absent(t, "mariadb", err)
 	}
-	stack, err := testbed.Start(t.Context(), choice, testbed.Spec{RunID: "chaos-test", LogDir: t.TempDir(), MaxConnections: 40})
+	spec.RunID, spec.LogDir, spec.MaxConnections = "chaos-test", t.TempDir(), 40
+	stack, err := testbed.Start(t.Context(), choice, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +102,25 @@ func openDatabase(t *testing.T, stack testbed.Stack) *Database {
 	return d
 }
 
+func openReplication(t *testing.T, stack testbed.Stack) *Replication {
+	t.Helper()
+	open := func(dsn string) *sql.DB {
+		db, err := sql.Open("mysql", dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	return &Replication{
+		Primary: open(stack.(testbed.Administrator).AdminDSN()), Replica: open(stack.(testbed.Replicator).ReplicaAdminDSN()),
+	}
+}
+
 func TestEveryFaultOnADatabaseOrARedisIsFeltWhileItLastsAndOnlyThen(t *testing.T) {
-	stack := stand(t)
+	stack := standWith(t, testbed.Spec{Replica: true})
 	targets := map[Surface]*Target{
+		OnReplica:  {Name: "mysql-replica", Replication: openReplication(t, stack)},
 		OnDatabase: {Name: "mysql", Database: openDatabase(t, stack)},
 		OnRedis:    {Name: "redis-cache", Redis: stack.CacheRedis},
 	}

@@ -17,6 +17,7 @@ const (
 	OnLink     Surface = "link"
 	OnProcess  Surface = "process"
 	OnDatabase Surface = "database"
+	OnReplica  Surface = "replica"
 	OnRedis    Surface = "redis"
 	OnBalancer Surface = "balancer"
 	OnHTTP     Surface = "server of requests"
@@ -31,6 +32,8 @@ type Target struct {
 	Redis    func() string // where it listens now, beside any link: "127.0.0.1:6379"
 	Balancer *Balancer
 	HTTP     *HTTP // its requests, one by one
+
+	Replication *Replication
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.
@@ -55,6 +58,9 @@ type Database struct {
 	Admin *sql.DB // as its administrator, in the run's database
 	User  *sql.DB // with the service's own rights
 }
+
+// A Replication is the ways into a database and its replica, both as their administrator.
+type Replication struct{ Primary, Replica *sql.DB }
 
 // A Mistake is what is wrong with a fault as somebody wrote it.
 type Mistake struct {

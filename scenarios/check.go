@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,7 @@ func (s *Scenario) check() []finding {
 	s.checkShares(add)
 	s.checkFaults(add)
 	s.checkKick(add)
+	s.checkReplica(add)
 	if clockOK && peaksOK {
 		s.checkLoad(add)
 	}
@@ -134,6 +136,16 @@ func (s *Scenario) checkKick(add adder) {
 				add("kick.at", "the service needs the time between to recover by itself", "%s is before the end of faults[%d], %s", k.At, i, end)
 			}
 		}
+	}
+}
+
+func (s *Scenario) checkReplica(add adder) {
+	d := s.Database.ReplicaDelay
+	switch {
+	case d > 0 && !slices.Contains(s.Needs, "replica"):
+		add("database.replica_delay", "add needs: [replica]", "is %s, but there is no replica", duration(d))
+	case d%time.Second != 0:
+		add("database.replica_delay", "", "%s is not a whole number of seconds, which is what a replica counts in", duration(d))
 	}
 }
 

@@ -152,6 +152,7 @@ func topologyFields(t *Topology) []field {
 func databaseFields(d *Database) []field {
 	return []field{
 		{"max_connections", false, "MySQL's limit. Left out: its own default, 151.", numberOf(&d.MaxConnections, 5, connectionsMax)},
+		{"replica_delay", false, "How far its replica is behind, in whole seconds; needs: [replica]. Left out: not at all.", period(&d.ReplicaDelay, 0, 10*time.Minute)},
 	}
 }
 

@@ -157,6 +157,7 @@ type Topology struct {
 // Database is what the scenario asks of MySQL.
 type Database struct {
 	MaxConnections int
+	ReplicaDelay   time.Duration // of the replica that needs: [replica] starts; whole seconds
 }
 
 // Fault is one entry of the timeline.

@@ -55,7 +55,7 @@ func (f *Front) asksFirst() bool {
 // settle carries out what a payment asks for. It may run any number of times, anywhere, for the same payment.
 func (f *Front) settle(ctx context.Context, p Payment, queueID int64) (CallbackResult, error) {
 	for range maxRaces {
-		o, err := f.Store.Order(ctx, p.OrderID)
+		o, err := f.orders().Order(ctx, p.OrderID) // read-your-writes: of the primary, unless reads is replica
 		if errors.Is(err, ErrNotFound) {
 			return CallbackResult{}, fmt.Errorf("%w: no order %s", ErrNotPayable, p.OrderID)
 		}

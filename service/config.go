@@ -35,7 +35,8 @@ type Listen struct {
 
 // MySQL says how the database is reached: a go-sql-driver/mysql DSN. It carries a password, hence a secret.
 type MySQL struct {
-	DSN Secret `yaml:"dsn"`
+	DSN        Secret `yaml:"dsn"`
+	ReplicaDSN Secret `yaml:"replica_dsn"` // of a read-only replica; "" when there is none. Read from with reads replica only
 }
 
 // Redis gives host:port of the two instances. The same address for both is refused, unless redis.queue says that it is meant: a
@@ -165,6 +166,7 @@ func Default() *Config {
 			DB:       DBSwitches{Pool: Bounded, MaxOpen: 20, Retry: Bounded},
 			Notify:   NotifySwitches{Ack: OnPersist},
 			Dedupe:   Unique,
+			Reads:    Primary,
 			Gate:     PoolSwitches{Workers: 32, QueueLen: 512},
 			Callback: CallbackSwitches{Workers: 8, Batch: 200, Lock: LockRow, Confirm: false, Lease: 30 * time.Second, Poll: 250 * time.Millisecond},
 			Queue: QueueSwitches{

@@ -157,7 +157,11 @@ func (c *Consumer) Attempt(ctx context.Context, row QueueRow) error {
 		c.Metrics.Rows.WithLabelValues("void").Inc()
 		_, err = c.Store.Void(ctx, row, c.Now(), verdict.Remedy)
 	default:
-		c.Metrics.Rows.WithLabelValues("retry").Inc()
+		outcome := "retry"
+		if errors.Is(failure, ErrNotPayable) {
+			outcome = "not-payable"
+		}
+		c.Metrics.Rows.WithLabelValues(outcome).Inc()
 		_, err = c.Store.Retry(ctx, row, c.Now(), verdict.Next)
 	}
 	if err != nil {

@@ -158,7 +158,7 @@ func (f *Front) Pay(ctx context.Context, orderID string, channel Channel) (Order
 
 // Order reads an order. ErrUnknownOrder.
 func (f *Front) Order(ctx context.Context, orderID string) (Order, error) {
-	o, err := f.Store.Order(ctx, orderID)
+	o, err := f.orders().Order(ctx, orderID)
 	if errors.Is(err, ErrNotFound) {
 		return o, ErrUnknownOrder
 	}

@@ -64,6 +64,11 @@ func NewMetrics() *Metrics {
 		Recorded: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "refusals_unrecorded_total", Help: "Refused notifications that could not be written down."}),
 	}
 	r.MustRegister(m.Polls, m.Recorded)
+	// What has not happened is told as 0: it is not the same as a service that does not count.
+	for _, number := range []string{"1040", "1205", "1213"} {
+		m.Errors.WithLabelValues(number)
+	}
+	m.Rows.WithLabelValues("not-payable")
 	return m
 }
 

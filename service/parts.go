@@ -14,6 +14,7 @@ type Parts struct {
 	Store    Store
 	Cache    Cache
 	Pushes   PushQueue
+	Reader   OrderReader // of the replica; nil: the store itself
 	Channels map[Channel]PayChannel
 	Identity Identity // nil: nobody is looked up
 	Metrics  *Metrics
@@ -39,6 +40,25 @@ type PushQueue interface {
 	// Listen calls wake for each machine that something was pushed for, until ctx ends.
 	Listen(ctx context.Context, wake func(machineID string)) error
 	Ping(ctx context.Context) error
+}
+
+// An OrderReader reads orders: the store does, and so does a replica, which may be behind it.
+type OrderReader interface {
+	// Order: ErrNotFound.
+	Order(ctx context.Context, orderID string) (Order, error)
+}
+
+// orders is where an order is read that somebody asks about.
+//
+// As was (reads replica): one connection for writes and one for reads, and the library picks by the verb. What hurts: the
+// replica is behind, so that what was just written, by the same request or the one before, is not there yet. A payment's
+// callback comes seconds after its order; it finds none, or one in a state that it left long ago, and fails although
+// everything is in order on the primary. Only a later attempt, ladder step by ladder step, can succeed.
+func (p *Parts) orders() OrderReader {
+	if p.Profile.Reads == Replica && p.Reader != nil {
+		return p.Reader
+	}
+	return p.Store
 }
 
 // A Shop tells slots' prices. ErrUnknownMachine, ErrUnknownSlot.

@@ -14,6 +14,9 @@ const (
 	OnPersist       = "on-persist"
 	AfterProcessing = "after-processing"
 
+	Primary = "primary"
+	Replica = "replica"
+
 	Unique = "unique"
 
 	LockRow   = "row"
@@ -51,6 +54,7 @@ const (
 // does, accepts lists its words, incident names what it answers.
 type Profile struct {
 	DB       DBSwitches       `yaml:"db"`
+	Reads    string           `yaml:"reads" accepts:"primary|replica" incident:"replica-lag" doc:"where front reads the order that it is asked about, a payment's callback included: on the primary, or on mysql.replica_dsn, which may not have it yet"`
 	Notify   NotifySwitches   `yaml:"notify"`
 	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key; none: check, then act"`
 	Gate     PoolSwitches     `yaml:"gate"`

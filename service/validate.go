@@ -44,6 +44,9 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 	if c.MySQL.DSN == "" {
 		add("mysql.dsn: empty")
 	}
+	if c.Switches.Reads == Replica && c.MySQL.ReplicaDSN == "" {
+		add("mysql.replica_dsn: empty, but reads is replica: set it to primary, or give the replica")
+	}
 	if c.Redis.Cache != "" && c.Redis.Cache == c.Redis.Queue && c.Switches.Redis.Queue != Same {
 		add("redis: cache and queue are both %s: the cache's eviction would take queued pushes along", c.Redis.Cache)
 	}

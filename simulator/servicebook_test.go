@@ -83,7 +83,7 @@ func FuzzServiceBook(f *testing.F) {
 
 // told is what a service without worker gauges tells.
 func told(goroutines, dbInUse int) serviceMetrics {
-	return serviceMetrics{goroutines, dbInUse, [2]pool{{-1, -1, 0}, {-1, -1, 0}}}
+	return serviceMetrics{goroutines, dbInUse, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, noCounters}
 }
 
 func TestParseMetrics(t *testing.T) {
@@ -102,7 +102,11 @@ func TestParseMetrics(t *testing.T) {
 		"workers": {
 			"lunchrush_workers_limit{pool=\"all\",role=\"front\"} 64\nlunchrush_workers_busy{pool=\"a\",role=\"gate\"} 3\n" +
 				"lunchrush_workers_busy{pool=\"b\",role=\"gate\"} 4\nlunchrush_workers_waiting{role=\"gate\"} 9\n",
-			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}},
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}, noCounters},
+		},
+		"counters": {
+			"lunchrush_db_errors_total{number=\"1062\"} 3\nlunchrush_db_errors_total{number=\"1213\"} 4\nlunchrush_db_errors_total{number=\"1040\"} 0\n",
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, [...]int{0, -1, 4, -1}},
 		},
 		"workers of no column": {"lunchrush_workers_busy{role=\"consumer\"} 3\nlunchrush_workers_busy 4\nlunchrush_workers_busy{role=\"front\"\n", told(-1, -1)},
 	} {

@@ -153,6 +153,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	defer cancel()
 	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
 	unknownPools(s)
+	(&serviceMetrics{counted: noCounters}).count(s)
 	if o.w.identity != nil {
 		id := o.w.identity.load()
 		s.IdentityBusy, s.IdentityWaiting, s.IdentityLimit = id.busy, id.waiting, id.limit
@@ -167,6 +168,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 		if m, err := askMetrics(ctx, client, internal); err == nil {
 			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
 			m.fill(s)
+			m.count(s)
 		}
 	})
 	var cpu time.Duration
@@ -215,6 +217,7 @@ func (o *watch) progress(p *Progress) {
 type serviceMetrics struct {
 	goroutines, dbInUse int
 	workers             [len(pooledRoles)]pool
+	counted             [len(counters)]int
 }
 
 // The names by which client_golang exports them; the reference service counts its connections itself.
@@ -235,7 +238,7 @@ func askMetrics(ctx context.Context, client *http.Client, internal string) (serv
 
 // parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
 func parseMetrics(r io.Reader) (serviceMetrics, error) {
-	m := serviceMetrics{goroutines: -1, dbInUse: -1}
+	m := serviceMetrics{goroutines: -1, dbInUse: -1, counted: noCounters}
 	for i := range m.workers {
 		m.workers[i] = pool{-1, -1, 0}
 	}
@@ -259,7 +262,9 @@ func parseMetrics(r io.Reader) (serviceMetrics, error) {
 			into = &m.dbInUse
 			line = line[len(metricOwnDBInUse):]
 		default:
-			continue
+			if into, line = m.counter(line); into == nil {
+				continue
+			}
 		}
 		if strings.HasPrefix(line, "{") {
 			_, line, _ = strings.Cut(line, "}")

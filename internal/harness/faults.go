@@ -115,6 +115,9 @@ func (f *faults) reroute(cfg *service.Config) error {
 		return err
 	}
 	cfg.MySQL.DSN = service.Secret(dsn.FormatDSN())
+	if err := f.rerouteReplica(cfg); err != nil {
+		return err
+	}
 	if cfg.Redis.Cache, err = f.open(siteRedisCache, cfg.Redis.Cache, chaos.PingRedis); err != nil {
 		return err
 	}
@@ -161,6 +164,14 @@ func (f *faults) grip(stack testbed.Stack) error {
 			}
 			target.Process = p
 			f.parts = append(f.parts, p)
+		}
+		if f.wanted(site, chaos.OnReplica) {
+			r, err := openReplication(stack)
+			if err != nil {
+				return err
+			}
+			target.Replication = r
+			f.closers = append(f.closers, r.Primary.Close, r.Replica.Close)
 		}
 		if f.wanted(site, chaos.OnRedis) {
 			if kind := f.beyondMiniredis(target); kind != "" && stack.Name() == testbed.Embedded {

@@ -15,6 +15,7 @@ import (
 
 // samples are faults on the parts that every testbed runs, each for a second of a scenario at speed 60.
 var samples = []string{
+	"on: mysql-replica, inject: replica-delay, by: 2s",
 	"on: mysql, inject: latency, by: 100ms",
 	"on: redis-cache, inject: bandwidth, rate: 20kB/s",
 	"on: mysql, inject: slicer",
@@ -81,7 +82,7 @@ func rig(t *testing.T, choice testbed.Choice) (testbed.Stack, *faults) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := testbed.Spec{RunID: "harness-test", LogDir: t.TempDir(), MaxConnections: 40}
+	spec := testbed.Spec{RunID: "harness-test", LogDir: t.TempDir(), MaxConnections: 40, Replica: true}
 	if choice.Name == testbed.Containers {
 		spec.Binary = buildStatic(t) // it is not run here, but the testbed makes its image
 	}
@@ -95,7 +96,7 @@ func rig(t *testing.T, choice testbed.Choice) (testbed.Stack, *faults) {
 		}
 	})
 	cfg := service.Default()
-	cfg.MySQL.DSN = service.Secret(stack.DSN())
+	cfg.MySQL = service.MySQL{DSN: service.Secret(stack.DSN()), ReplicaDSN: service.Secret(stack.ReplicaDSN())}
 	cfg.Redis = service.Redis{Cache: stack.CacheRedis(), Queue: stack.QueueRedis()}
 	if err := f.reroute(cfg); err != nil {
 		t.Fatal(err)

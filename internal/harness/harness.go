@@ -38,15 +38,28 @@ type Stage struct {
 
 // Engines is what a scenario asks of the databases when they are started. Scenarios with equal ones can share a stage.
 type Engines struct {
-	MaxConnections int // of the database; 0 leaves its default
+	MaxConnections int           // of the database; 0 leaves its default
+	Replica        bool          // of the database, too
+	ReplicaDelay   time.Duration // how far that is behind
 }
 
 // EnginesOf is what a scenario asks for.
 func EnginesOf(sc *scenarios.Scenario) Engines {
-	return Engines{MaxConnections: sc.Database.MaxConnections}
+	return Engines{
+		MaxConnections: sc.Database.MaxConnections,
+		Replica:        slices.Contains(sc.Needs, "replica"), ReplicaDelay: sc.Database.ReplicaDelay,
+	}
 }
 
-func (e Engines) compare(o Engines) int { return cmp.Compare(e.MaxConnections, o.MaxConnections) }
+func (e Engines) compare(o Engines) int {
+	replicas := func(e Engines) int {
+		if e.Replica {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(e.MaxConnections, o.MaxConnections), cmp.Compare(replicas(e), replicas(o)), cmp.Compare(e.ReplicaDelay, o.ReplicaDelay))
+}
 
 // A Ground says what a stage is to stand on.
 type Ground struct {
@@ -68,6 +81,8 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 		RunID:          id,
 		LogDir:         logs,
 		MaxConnections: g.Engines.MaxConnections,
+		Replica:        g.Engines.Replica,
+		ReplicaDelay:   g.Engines.ReplicaDelay,
 		Binary:         g.Binary,
 		Notice:         g.Notice,
 	})
@@ -247,6 +262,13 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		defer cancel()
 		err = errors.Join(err, served.Stop(stopCtx))
 	}()
+
+	// The replica has the tables before anybody asks for them: a service does not go live before that.
+	if r, ok := s.stack.(testbed.Replicator); ok {
+		if err := r.CatchUp(ctx); err != nil {
+			return err
+		}
+	}
 
 	// A part that dies unasked ends the run: there is nothing left to measure.
 	playCtx, stop := context.WithCancelCause(ctx)

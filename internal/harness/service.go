@@ -77,7 +77,7 @@ func Check(sc *scenarios.Scenario) error {
 	if hardened != nil { // the as-was side stands on the same switches
 		asWas = nil
 	}
-	return errors.Join(hardened, asWas, broken)
+	return errors.Join(hardened, asWas, broken, checkReplica(sc))
 }
 
 func setAll(cfg *service.Config, switches map[string]string) error {

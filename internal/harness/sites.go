@@ -15,6 +15,7 @@ import (
 // which buyers, channels and machines reach it.
 const (
 	siteMySQL      = "mysql"
+	siteReplica    = "mysql-replica" // where needs: [replica]
 	siteRedisCache = "redis-cache"
 	siteRedisQueue = "redis-queue"
 	siteWeChat     = "wechat"
@@ -34,6 +35,7 @@ var instanceOffers = []chaos.Surface{chaos.OnProcess}
 func ground() []chaos.Site {
 	return []chaos.Site{
 		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnDatabase}},
+		{Name: siteReplica, Offers: []chaos.Surface{chaos.OnLink, chaos.OnReplica}},
 		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
 		{Name: siteRedisQueue, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
 		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},

@@ -12,7 +12,7 @@ import (
 
 // wire connects the service to the stack's databases and to the simulator's channels.
 func wire(cfg *service.Config, stack testbed.Stack, up simulator.ServiceSettings) {
-	cfg.MySQL.DSN = service.Secret(stack.DSN())
+	cfg.MySQL = service.MySQL{DSN: service.Secret(stack.DSN()), ReplicaDSN: service.Secret(stack.ReplicaDSN())}
 	cfg.Redis = service.Redis{Cache: stack.CacheRedis(), Queue: stack.QueueRedis()}
 	cfg.WeChat = service.WeChatAccess{
 		BaseURL: up.WeChatURL,

@@ -133,4 +133,11 @@ type Sample struct {
 	IdentityBusy    int `json:"identity_busy"`
 	IdentityWaiting int `json:"identity_waiting"`
 	IdentityLimit   int `json:"identity_limit"`
+
+	// What the service has counted since it started, -1 when it did not tell: MySQL errors by number, and attempts on
+	// pay_queue rows that ended with "order not payable".
+	DBErrors1040    int `json:"db_errors_1040"`
+	DBErrors1205    int `json:"db_errors_1205"`
+	DBErrors1213    int `json:"db_errors_1213"`
+	QueueNotPayable int `json:"queue_not_payable"`
 }

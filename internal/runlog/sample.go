@@ -55,6 +55,10 @@ var columns = []column{
 	{name: "identity_busy", int: func(s *Sample) *int { return &s.IdentityBusy }},
 	{name: "identity_waiting", int: func(s *Sample) *int { return &s.IdentityWaiting }},
 	{name: "identity_limit", int: func(s *Sample) *int { return &s.IdentityLimit }},
+	{name: "db_errors_1040", int: func(s *Sample) *int { return &s.DBErrors1040 }},
+	{name: "db_errors_1205", int: func(s *Sample) *int { return &s.DBErrors1205 }},
+	{name: "db_errors_1213", int: func(s *Sample) *int { return &s.DBErrors1213 }},
+	{name: "queue_not_payable", int: func(s *Sample) *int { return &s.QueueNotPayable }},
 }
 
 func sampleHeader() string {

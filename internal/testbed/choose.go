@@ -13,8 +13,8 @@ const Auto = "auto"
 
 // offers are the needs that a testbed can meet; a scenario's needs are listed in docs/AUTHORING.md.
 var offers = map[string][]string{
-	Containers: {"containers", "innodb"},
-	Local:      {"innodb"},
+	Containers: {"containers", "innodb", "replica"},
+	Local:      {"innodb", "replica"},
 	Embedded:   {},
 }
 
@@ -129,6 +129,11 @@ func Start(ctx context.Context, c Choice, spec Spec) (Stack, error) {
 	}
 	if spec.LogDir == "" {
 		return nil, errors.New("testbed: no folder for the logs")
+	}
+	if spec.Replica {
+		if err := Unmet(c.Name, []string{"replica"}); err != nil {
+			return nil, fmt.Errorf("testbed %s: %w", c.Name, err)
+		}
 	}
 	// What cannot be swept is in nobody's way here; `lunchrush testbed clean` reports it.
 	_, _ = Clean(ctx)

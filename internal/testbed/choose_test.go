@@ -59,8 +59,11 @@ func TestChoose(t *testing.T) {
 		name: "a need that only containers meet", want: "local", needs: []string{"containers"}, probes: all(there, there, there),
 		err: "testbed local: does not have containers, which needs containers",
 	}, {
-		name: "a need that nobody meets", want: "auto", needs: []string{"replica"}, probes: all(there, there, there),
-		err: "no testbed can be used: containers: does not have replica; local: does not have replica; embedded: does not have replica",
+		name: "a replica, of the embedded engine, which has none", want: "embedded", needs: []string{"replica", "innodb"}, probes: all(there, there, there),
+		err: "testbed embedded: does not have replica, innodb, which needs containers or local",
+	}, {
+		name: "a need that nobody meets", want: "auto", needs: []string{"quorum"}, probes: all(there, there, there),
+		err: "no testbed can be used: containers: does not have quorum; local: does not have quorum; embedded: does not have quorum",
 	}, {
 		name: "auto passes containers over when this executable could not run in one", want: "auto", probes: onlyAuto,
 		chosen: Local, why: []string{"containers: dynamically linked"},

@@ -90,6 +90,11 @@ func (s *stack) startContainerParts(ctx context.Context, e *engine, binary strin
 	if err := s.startDatabaseContainer(ctx, e, names.mariadb); err != nil {
 		return err
 	}
+	if s.spec.Replica {
+		if err := s.startReplicaContainer(ctx, e, names.mariadb); err != nil {
+			return err
+		}
+	}
 	database, err := s.admin.version(ctx)
 	if err != nil {
 		return err
@@ -162,10 +167,10 @@ func (s *stack) startDatabaseContainer(ctx context.Context, e *engine, image str
 	err := withFreePort(func(hostPort int) (err error) {
 		c, err = mariadb.Run(ctx, image, append(s.customizers(PartMySQL, port, hostPort),
 			testcontainers.WithEnv(map[string]string{"MARIADB_USER": "root", "MARIADB_PASSWORD": password, "MARIADB_DATABASE": ""}),
-			testcontainers.WithCmd(
-				"--max-connections="+strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
+			testcontainers.WithCmd(append([]string{
+				"--max-connections=" + strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
 				"--character-set-server=utf8mb4", "--default-time-zone=+00:00", "--skip-name-resolve",
-			),
+			}, s.spec.logging()...)...),
 			// The module exposes a second port, which mariadbd does not even listen on: what is exposed is published.
 			testcontainers.CustomizeRequestOption(func(r *testcontainers.GenericContainerRequest) error {
 				r.ExposedPorts = []string{port.String()}
@@ -195,16 +200,8 @@ func (s *stack) startDatabaseContainer(ctx context.Context, e *engine, image str
 // adoptContainer takes over a container that testcontainers has started: its log, its end, its address. An address that
 // is not loopback is refused before anybody dials it.
 func (s *stack) adoptContainer(ctx context.Context, e *engine, part Part, id string, port network.Port) (*box, string, error) {
-	b := newBox(e, part, id, s.spec.LogDir)
-	output, err := e.ContainerLogs(context.WithoutCancel(ctx), id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true})
+	b, err := s.adoptRunning(ctx, e, part, id)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: log: %w", part, err)
-	}
-	if err := b.keepLog(output, nil); err != nil {
-		return nil, "", fmt.Errorf("%s: log: %w", part, err)
-	}
-	b.await()
-	if err := s.adopt(part, b); err != nil {
 		return nil, "", err
 	}
 	r, err := e.ContainerInspect(ctx, id, client.ContainerInspectOptions{})

@@ -106,6 +106,11 @@ func (s *stack) startLocalParts(ctx context.Context, found programs) error {
 	if err := s.startDatabase(ctx, found); err != nil {
 		return err
 	}
+	if s.spec.Replica {
+		if err := s.startReplica(ctx, found); err != nil {
+			return err
+		}
+	}
 	database, err := s.admin.version(ctx)
 	if err != nil {
 		return err
@@ -175,14 +180,14 @@ func (s *stack) startDatabase(ctx context.Context, found programs) error {
 	return withFreePort(func(port int) error {
 		p, err := command{
 			part: PartMySQL, path: found.database, logDir: s.spec.LogDir,
-			args: append(asRoot(),
+			args: append(append(asRoot(),
 				"--datadir="+data, "--socket="+socket, "--pid-file="+filepath.Join(s.folder, "db.pid"),
 				"--tmpdir="+s.folder, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
 				"--max-connections="+strconv.Itoa(s.spec.connections()),
 				// A commit that was acknowledged survives: the default, spelt out because the audit hangs on it.
 				"--innodb-flush-log-at-trx-commit=1",
 				"--character-set-server=utf8mb4", "--default-time-zone=+00:00",
-			),
+			), s.spec.logging()...),
 		}.start(s.ledger)
 		if err != nil {
 			return err

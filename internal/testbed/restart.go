@@ -45,7 +45,9 @@ var ports = map[Part]network.Port{
 	PartQueue: network.MustParsePort("6379/tcp"),
 }
 
-func (s *stack) Keeps(name Part) bool { return s.name != Embedded || name != PartMySQL }
+func (s *stack) Keeps(name Part) bool {
+	return name != PartReplica && (s.name != Embedded || name != PartMySQL)
+}
 
 func (s *stack) Halt(ctx context.Context, name Part) error {
 	i := s.Part(name)

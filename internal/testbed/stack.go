@@ -50,6 +50,8 @@ type stack struct {
 	folder string // private temp folder, "" if there is none
 	admin  database
 
+	replica *replica // nil: none
+
 	launch func(ctx context.Context, s ServiceSpec) (Instance, error)
 
 	mu      sync.Mutex // guards what follows
@@ -240,6 +242,9 @@ func requireLoopback(addr string) error {
 
 func (s *stack) Reset(ctx context.Context) error {
 	err := s.admin.empty(ctx)
+	if err == nil {
+		err = s.CatchUp(ctx) // else the next run would find this one's orders in it
+	}
 	for _, addr := range []string{s.CacheRedis(), s.QueueRedis()} {
 		err = errors.Join(err, withRedis(addr, func(c *redis.Client) error {
 			if e := c.FlushAll(ctx).Err(); e != nil {
@@ -267,6 +272,9 @@ func (s *stack) Close(ctx context.Context) error {
 	defer cancel()
 	var failed []error
 	failed = append(failed, s.admin.close())
+	if s.replica != nil {
+		failed = append(failed, s.replica.close())
+	}
 	failed = append(failed, s.stopParts(ctx, order)...)
 	for _, f := range slices.Backward(undo) {
 		failed = append(failed, f(ctx))
@@ -304,7 +312,9 @@ func (s *stack) stopParts(ctx context.Context, order []Part) []error {
 }
 
 // underService reports whether the part is the testbed's own: a database that services stand on.
-func (p Part) underService() bool { return p == PartMySQL || p == PartCache || p == PartQueue }
+func (p Part) underService() bool {
+	return p == PartMySQL || p == PartReplica || p == PartCache || p == PartQueue
+}
 
 // abandon is for a start that went wrong half-way.
 func (s *stack) abandon(ctx context.Context, cause error) error {

@@ -27,6 +27,11 @@ type Spec struct {
 	MaxConnections int    // of the database; 0 means its default, 151
 	Binary         string // the lunchrush executable that is the service; "" means os.Executable()
 
+	// Replica asks for a replica of the database, which applies what the primary does ReplicaDelay later; of the delay only
+	// whole seconds count. The embedded testbed has none.
+	Replica      bool
+	ReplicaDelay time.Duration
+
 	// Notice is told what is worth showing while a start takes long ("building the embedded database engine, once, about
 	// 5 minutes"); nil writes it to stderr.
 	Notice func(message string)
@@ -49,9 +54,10 @@ type Stack interface {
 	Name() string
 	Engine() string     // "MariaDB 10.11.14, Redis 7.0.15"
 	DSN() string        // go-sql-driver/mysql DSN of an empty database owned by this run
+	ReplicaDSN() string // of the same database on the replica, read-only; "" when the Spec asked for none
 	CacheRedis() string // host:port
 	QueueRedis() string // host:port, its own instance
-	// Reset empties the database and both Redis, for the next run on the same stack.
+	// Reset empties the database, its replica and both Redis, for the next run on the same stack.
 	Reset(ctx context.Context) error
 	// StartService starts one process of the service and returns when it listens.
 	StartService(ctx context.Context, s ServiceSpec) (Instance, error)

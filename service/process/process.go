@@ -87,6 +87,7 @@ type process struct {
 	cfg     *service.Config
 	log     *slog.Logger
 	store   *mysqlstore.Store
+	replica *mysqlstore.Store // nil: reads go to store
 	cache   *rediscache.Cache
 	pushes  *rediscache.PushQueue
 	metrics *service.Metrics
@@ -110,13 +111,21 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.QueueAddress()),
 	}
 	store.Errors = func(number uint16) { p.metrics.Errors.WithLabelValues(strconv.Itoa(int(number))).Inc() }
+	var reader service.OrderReader
+	if s.Reads == service.Replica {
+		if p.replica, err = mysqlstore.New(cfg.MySQL.ReplicaDSN, s.DB); err != nil {
+			p.close()
+			return nil, err
+		}
+		p.replica.Errors, reader = store.Errors, p.replica
+	}
 	out, err := newUpstreams(cfg)
 	if err != nil {
 		p.close()
 		return nil, err
 	}
 	parts := service.Parts{
-		Profile: s, Store: store, Cache: p.cache, Pushes: p.pushes, Channels: out.channels, Identity: out.identity,
+		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Channels: out.channels, Identity: out.identity,
 		Metrics: p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
 	}
 	has := func(role string) bool { return slices.Contains(roles, role) }
@@ -342,7 +351,11 @@ func (p *process) drain(servers []*http.Server, stop context.CancelFunc, done <-
 }
 
 func (p *process) close() {
-	for _, c := range []io.Closer{p.store, p.cache, p.pushes} {
+	closers := []io.Closer{p.store, p.cache, p.pushes}
+	if p.replica != nil {
+		closers = append(closers, p.replica)
+	}
+	for _, c := range closers {
 		if err := c.Close(); err != nil {
 			p.log.Debug("closing", "error", err)
 		}
