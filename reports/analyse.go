@@ -42,6 +42,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	}
 	plan, planErr := a.readPlan(f)
 	res, wrong := a.result()
+	sale := a.bids.result()
 	latency, late, warnings := latencies(f, a.took)
 
 	x := &Analysis{Run: f.Manifest, Latency: latency, Timeline: samples, Demand: []DemandPoint{}, Faults: a.faults.of(&f.Manifest), Warnings: []string{}}
@@ -59,7 +60,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	}
 	e := &evidence{
 		run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples,
-		faults: a.faults.of(&f.Manifest), calls: a.calls,
+		faults: a.faults.of(&f.Manifest), calls: a.calls, bid: sale,
 	}
 	for _, l := range latency {
 		e.latency[l.Kind] = l
@@ -73,6 +74,9 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	x.Measures, x.Calls = told(all, e), a.calls.list()
 	x.Certificate = certificate(a, e, plan, planErr)
 	x.Invariants = invariants(a, &res)
+	if x.Bid = sale; sale != nil {
+		x.Invariants = append(x.Invariants, sale.invariants(a.end.whole)...)
+	}
 	x.Expect = conditions(f.Manifest.Expect, measures, &f.Manifest)
 	x.Signature = conditions(f.Manifest.Signature, measures, &f.Manifest)
 	x.Warnings = append(append(x.Warnings, describe(&f.Manifest)...), warnings...)

@@ -17,6 +17,7 @@ type Analysis struct {
 	Signature   []Check         `json:"signature"` // of the documented failure; judged by prove only
 	Audit       Audit           `json:"audit"`
 	Calls       []Calls         `json:"calls,omitempty"` // traffic beside the orders, by kind
+	Bid         *BidAudit       `json:"bid,omitempty"`
 	Latency     []Latency       `json:"latency"`
 	Measures    []Measure       `json:"measures"`
 	Timeline    []runlog.Sample `json:"timeline"`

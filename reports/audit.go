@@ -40,6 +40,7 @@ type audit struct {
 	tally     tally
 	faults    faultBook
 	calls     callBook
+	bids      bidBook
 	payToDrop *hdrhistogram.Histogram
 	took      map[string]*hdrhistogram.Histogram // service times by kind, for a run without latency.hlog
 	taken     int64                              // At of the first probe that was taken, -1 none
@@ -238,6 +239,7 @@ func (a *audit) take(r *runlog.Record) {
 
 	case runlog.CallIntent, runlog.CallAnswer, runlog.ServiceCall:
 		a.calls.take(r)
+		a.bids.take(r)
 		if r.Event == runlog.CallAnswer {
 			a.answer(a.calls.of(r.Channel).Kind, r, r.OK)
 		}

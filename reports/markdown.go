@@ -61,6 +61,9 @@ func Markdown(w io.Writer, a *Analysis) error {
 
 	markdownStability(&b, a.Stability)
 	markdownCalls(&b, a.Calls)
+	if a.Bid != nil {
+		fmt.Fprintf(&b, "\n%s\n", markdown(a.Bid.sentence()))
+	}
 	markdownChecks(&b, a)
 	if len(a.Warnings) > 0 {
 		b.WriteString("\nWarnings:\n")

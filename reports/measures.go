@@ -31,6 +31,7 @@ type evidence struct {
 	latency  map[string]Latency
 	lateness *hdrhistogram.Histogram
 	calls    callBook
+	bid      *BidAudit // nil without one
 	samples  []runlog.Sample
 	faults   []Fault
 
@@ -82,6 +83,7 @@ var gauges = slices.Concat(
 	latencyGauges(),
 	callGauges,
 	countedGauges(),
+	bidGauges,
 	[]gauge{
 		payToDrop("p50", 0.5, func(q Quantiles) int64 { return q.P50 }),
 		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),
@@ -221,6 +223,7 @@ var errorDocs = map[string]string{
 	"notify":    "notifies that the channel does not count as taken, so that it sends them again",
 	"result":    "results not answered 200",
 	"heartbeat": "heartbeats not answered 200",
+	"bid":       "purchases of a bid's share that were answered neither as they should be nor as sold out, or not at all",
 	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }
 

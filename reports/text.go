@@ -35,6 +35,9 @@ func WriteText(w io.Writer, a *Analysis, color bool) error {
 	writeStability(out, a.Stability)
 	writeClasses(out, &a.Audit)
 	writeCalls(out, a.Calls)
+	if a.Bid != nil {
+		fmt.Fprintf(out, "%s\n\n", a.Bid.sentence())
+	}
 	writeLatency(out, a)
 	for _, s := range a.Warnings {
 		fmt.Fprintf(out, "note: %s\n", s)

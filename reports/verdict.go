@@ -175,6 +175,11 @@ func violation(x *Analysis, a *audit, v *Verdict) string {
 	if n := x.Audit.Oversold; n > 0 {
 		parts = append(parts, count(int64(n))+" "+plural(n, "piece")+" oversold")
 	}
+	if b := x.Bid; b != nil && b.Oversold > 0 {
+		parts = append(parts, count(int64(b.Oversold))+" units of the bid oversold")
+	} else if b != nil && b.Lost+b.Phantom > 0 {
+		parts = append(parts, count(int64(b.Lost+b.Phantom))+" shares of the bid told and not kept, or kept and denied")
+	}
 	if len(parts) == 0 {
 		parts = append(parts, "the money does not add up: "+yuan(x.Audit.PaidFen)+" yuan paid")
 	}
@@ -282,6 +287,9 @@ func likelyLoss(x *Analysis, a *audit) string {
 	}
 	if n[Stuck] > 0 && len(reasons) == 0 {
 		say("goods or money moved and the service never recorded the end: a result or a confirmation was lost and not asked for again")
+	}
+	if b := x.Bid; b != nil && b.Oversold > 0 {
+		say("what remained was read before it was taken: several bought the same units")
 	}
 	if x.Audit.Oversold > 0 && len(reasons) == 0 {
 		say("stock was given back, or never taken, for pieces that fell")

@@ -26,6 +26,9 @@ func (s *Scenario) check() []finding {
 	if clockOK && peaksOK {
 		s.checkLoad(add)
 	}
+	if clockOK {
+		s.checkSale(add)
+	}
 	if clockOK && browseOK {
 		s.checkBrowse(add)
 	}

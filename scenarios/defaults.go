@@ -71,6 +71,7 @@ func defaults() Scenario {
 			Identity: newUpstream(40 * time.Millisecond),
 		},
 		Browse:  Browse{HotSlots: 10, Timeout: 5 * time.Second},
+		Sale:    Sale{Timeout: 5 * time.Second},
 		Service: map[string]string{},
 		AsWas:   map[string]string{},
 	}

@@ -18,6 +18,7 @@ func fileFields(s *Scenario) []field {
 		{"machines", false, "What machines do with a dispense command. Shares of all orders; the rest dispense and report.", group(machinesFields(&s.Machines))},
 		{"upstream", false, "How the service's upstreams answer: how late, and with what errors.", group(upstreamFields(&s.Upstream))},
 		{"browse", false, "Buyers who look at prices, beside the orders.", group(browseFields(&s.Browse))},
+		{"bid", false, "A lot of units that many want at once.", group(saleFields(&s.Sale))},
 		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},
 		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
 		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},

@@ -17,6 +17,7 @@ type Scenario struct {
 	Machines Machines
 	Upstream Upstreams
 	Browse   Browse
+	Sale     Sale
 	Topology Topology
 	Database Database
 	Faults   []Fault

@@ -122,4 +122,5 @@ type ServiceSettings struct {
 	AlipayPublicKey string // base64 PKIX
 
 	IdentityURL string
+	RiskURL     string // "" without a bid
 }

@@ -53,6 +53,7 @@ type workloadKind struct {
 // workloads is the list: a new one is a file and a line here.
 var workloads = []workloadKind{
 	{SendBrowse, planBrowse, openBrowse},
+	{SendBid, planBid, openBid},
 }
 
 // A PlanCall is one call of a workload, with what chance decides about it.
@@ -63,7 +64,8 @@ type PlanCall struct {
 	Subject string        `json:"subject"` // what it is about: "m00001/3". A shard has all calls whose subject is alike up to its first slash
 	N       int           `json:"n,omitempty"`
 	Fen     int64         `json:"fen,omitempty"`
-	Note    string        `json:"note,omitempty"` // what is special about it
+	Note    string        `json:"note,omitempty"`     // what is special about it
+	Takes   time.Duration `json:"takes_ns,omitempty"` // how long the upstream that it leads to takes
 }
 
 // newCalls plans the calls of every workload, by Due.

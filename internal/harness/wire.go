@@ -33,6 +33,7 @@ func wire(cfg *service.Config, stack testbed.Stack, up simulator.ServiceSettings
 		PublicKey: up.AlipayPublicKey,
 	}
 	cfg.Identity.URL = up.IdentityURL
+	cfg.Risk.URL = up.RiskURL
 }
 
 // marshal is the configuration as the service's process reads it on stdin, keys included: it must go nowhere else.

@@ -93,20 +93,17 @@ func insertShare(ctx context.Context, tx *sql.Tx, h service.Share) error {
 	return err
 }
 
-// BuyShare pays a reserved share from the buyer's balance. It does not touch the bid: its units left it with the
-// reservation.
+// BuyShare pays a reserved share from the buyer's balance, in one statement. It does not touch the bid: its units left it
+// with the reservation.
 func (s *Store) BuyShare(ctx context.Context, h service.Share, now time.Time) (bool, error) {
-	return s.cas(ctx, func(tx *sql.Tx) error {
-		bought, err := movedIn(ctx, tx, `UPDATE bid_shares SET state = ?, held_ms = ? WHERE request_id = ? AND state = ?`,
-			service.ShareBought, now.UnixMilli(), h.RequestID, service.ShareReserved)
-		if err != nil {
-			return err
-		}
-		if !bought {
-			return errNotMoved
-		}
-		return debit(ctx, tx, h)
-	})
+	result, err := s.exec(ctx, `UPDATE bid_shares s, bid_accounts a SET s.state = ?, s.held_ms = ?, a.balance = a.balance - ?
+		WHERE s.request_id = ? AND s.state = ? AND a.buyer_id = ? AND a.balance >= ?`,
+		service.ShareBought, now.UnixMilli(), h.Amount, h.RequestID, service.ShareReserved, h.BuyerID, h.Amount)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n == 2, err // the share and the account
 }
 
 // debit takes the share's price from its buyer; errNotMoved when he has less.
@@ -211,34 +208,28 @@ func (s *Store) TakeUnchecked(ctx context.Context, h service.Share, now time.Tim
 	return err
 }
 
-type bidLine struct {
-	Table     string           `json:"table"`
-	BidID     string           `json:"bid_id"`
-	Units     int64            `json:"units"`
-	Remaining int64            `json:"remaining"`
-	State     service.BidState `json:"state"`
-}
-
-type shareLine struct {
-	Table     string             `json:"table"`
-	BidID     string             `json:"bid_id"`
-	RequestID string             `json:"request_id"`
-	BuyerID   string             `json:"buyer_id"`
-	Amount    int64              `json:"amount"`
-	State     service.ShareState `json:"state"`
+// callLine is a line about traffic beside the orders. Of a bid: no key, its units in n. Of a share: the request's id as
+// key, its amount in n.
+type callLine struct {
+	Table string `json:"table"`
+	Kind  string `json:"kind"`
+	Key   string `json:"key"`
+	ID    string `json:"id"` // the bid's
+	N     int64  `json:"n"`
+	State string `json:"state"`
 }
 
 // bookBids writes the bids' part of the book.
 func bookBids(ctx context.Context, tx *sql.Tx, emit func(any) error) error {
 	err := stream(ctx, tx, emit, `SELECT `+bidColumns+` FROM bids`, func(r *sql.Rows) (any, error) {
 		b, err := scanBid(r)
-		return bidLine{"bid", b.ID, b.Units, b.Remaining, b.State}, err
+		return callLine{Table: "call", Kind: "bid", ID: b.ID, N: b.Units, State: string(b.State)}, err
 	})
 	if err != nil {
 		return err
 	}
 	return stream(ctx, tx, emit, `SELECT `+shareColumns+` FROM bid_shares`, func(r *sql.Rows) (any, error) {
 		h, err := scanShare(r)
-		return shareLine{"bid_share", h.BidID, h.RequestID, h.BuyerID, h.Amount, h.State}, err
+		return callLine{"call", "bid", h.RequestID, h.BidID, h.Amount, string(h.State)}, err
 	})
 }

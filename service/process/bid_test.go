@@ -257,7 +257,7 @@ func TestEveryBranchThatFailsGivesTheUnitsBack(t *testing.T) {
 		t.Errorf("who comes too late is answered %d %s", status, code)
 	}
 	book := town.Book()
-	if len(book["bid"]) != 1 || book["bid"][0]["state"] != "FULL" || len(book["bid_share"]) != len(tests)+1 {
-		t.Errorf("book: %v", book["bid"])
+	if lines := book["call"]; len(lines) != 1+len(tests)+1 || lines[0]["state"] != "FULL" || lines[0]["n"] != 10.0 {
+		t.Errorf("book: %v", lines)
 	}
 }

@@ -1,0 +1,246 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// BidAudit is the account of a bid that many wanted at once, in units. What was sold is what the service's own book says.
+type BidAudit struct {
+	Units           int `json:"units"`
+	Sold            int `json:"sold"`
+	Oversold        int `json:"oversold"`          // sold beyond the units
+	Unsold          int `json:"unsold"`            // units that nobody has
+	Asked           int `json:"asked"`             // purchases
+	Bought          int `json:"bought"`            // answered as bought
+	TurnedAway      int `json:"turned_away"`       // answered as sold out, closed or busy
+	TurnedAwayEarly int `json:"turned_away_early"` // of them: while what they asked for was certainly free
+
+	// Lost are shares that the buyer was told of and the service does not know; Phantom the other way round, without those
+	// whose answer never came.
+	Lost    int `json:"lost"`
+	Phantom int `json:"phantom"`
+
+	History string `json:"history"` // what porcupine says of the order of events: "ok", "illegal", "not checked"
+}
+
+// A purchase is one buyer's, by his own book.
+type purchase struct {
+	units      int
+	from, till int64 // from the send to the answer; till math.MaxInt64 without one
+	outcome    purchaseOutcome
+	state      string // by the service's book
+}
+
+type purchaseOutcome uint8
+
+const (
+	purchaseOpen       purchaseOutcome = iota // nobody knows: no answer, or one that says nothing
+	purchaseBought                            // he has the share
+	purchaseFailed                            // units were taken, and given back
+	purchaseTurnedAway                        // no units were taken
+)
+
+// A bidBook is the purchases of a run.
+type bidBook struct {
+	units  int
+	keys   map[string]int
+	bought []purchase
+}
+
+// bidCodes are the answers that mean that nothing was bought: what the protocol has beside 402.
+var bidCodes = []string{"SOLD_OUT", "CLOSED", "BUSY", "OVERLOADED"}
+
+func (b *bidBook) of(key string) *purchase {
+	if b.keys == nil {
+		b.keys = make(map[string]int)
+	}
+	i, known := b.keys[key]
+	if !known {
+		i = len(b.bought)
+		b.keys[strings.Clone(key)] = i
+		b.bought = append(b.bought, purchase{till: math.MaxInt64})
+	}
+	return &b.bought[i]
+}
+
+// take enters one record of a call of the bid.
+func (b *bidBook) take(r *runlog.Record) {
+	if r.Channel != "bid" {
+		return
+	}
+	switch r.Event {
+	case runlog.CallIntent:
+		p := b.of(r.Key)
+		p.units, p.from = r.N, r.At
+	case runlog.CallAnswer:
+		p := b.of(r.Key)
+		switch {
+		case r.Status/100 == 2:
+			p.outcome, p.till = purchaseBought, r.At
+		case r.Status == 402:
+			p.outcome, p.till = purchaseFailed, r.At
+		case slices.Contains(bidCodes, r.Note):
+			p.outcome, p.till = purchaseTurnedAway, r.At
+		}
+	case runlog.ServiceCall:
+		if r.Key == "" {
+			b.units += r.N
+			return
+		}
+		b.of(r.Key).state = strings.Clone(r.Note)
+	default:
+	}
+}
+
+// result judges the book; nil when the run had no bid.
+func (b *bidBook) result() *BidAudit {
+	if len(b.bought) == 0 {
+		return nil
+	}
+	res := &BidAudit{Units: b.units}
+	for i := range b.bought {
+		p := &b.bought[i]
+		res.Asked++
+		has := p.state == "BOUGHT"
+		if has {
+			res.Sold += p.units
+		}
+		switch p.outcome {
+		case purchaseBought:
+			res.Bought++
+			if !has {
+				res.Lost++
+			}
+		case purchaseTurnedAway, purchaseFailed:
+			if p.outcome == purchaseTurnedAway {
+				res.TurnedAway++
+			}
+			if has {
+				res.Phantom++
+			}
+		case purchaseOpen:
+		}
+	}
+	res.Oversold, res.Unsold = max(0, res.Sold-res.Units), max(0, res.Units-res.Sold)
+	free := newFreeUnits(b)
+	for i := range b.bought {
+		if p := &b.bought[i]; p.outcome == purchaseTurnedAway && free.least(p.from, p.till) >= p.units {
+			res.TurnedAwayEarly++
+		}
+	}
+	res.History = b.history(res)
+	return res
+}
+
+// freeUnits tells how many units were certainly free at each moment: all that a buyer may have, from the moment at which he
+// asked on, are not. It errs on the service's side.
+type freeUnits struct {
+	at   []int64
+	most [][]int // most[k][i] is what was least free over 2^k steps from i on
+}
+
+func newFreeUnits(b *bidBook) *freeUnits {
+	type step struct {
+		at    int64
+		units int
+	}
+	var steps []step
+	for i := range b.bought {
+		switch p := &b.bought[i]; p.outcome {
+		case purchaseBought, purchaseOpen:
+			steps = append(steps, step{p.from, -p.units})
+		case purchaseFailed:
+			steps = append(steps, step{p.from, -p.units}, step{p.till, p.units})
+		case purchaseTurnedAway:
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b step) int {
+		switch {
+		case a.at < b.at:
+			return -1
+		case a.at > b.at:
+			return 1
+		}
+		return 0
+	})
+	f := &freeUnits{at: make([]int64, len(steps)+1)}
+	row := make([]int, len(steps)+1)
+	f.at[0], row[0] = math.MinInt64, b.units
+	for i, s := range steps {
+		f.at[i+1], row[i+1] = s.at, row[i]+s.units
+	}
+	f.most = [][]int{row}
+	for width := 1; 2*width <= len(row); width *= 2 {
+		last := f.most[len(f.most)-1]
+		next := make([]int, len(row)-2*width+1)
+		for i := range next {
+			next[i] = min(last[i], last[i+width])
+		}
+		f.most = append(f.most, next)
+	}
+	return f
+}
+
+// least is the fewest units that were free at any moment from one to the other.
+func (f *freeUnits) least(from, till int64) int {
+	first := sort.Search(len(f.at), func(i int) bool { return f.at[i] > from }) - 1 // the step in force at from
+	last := sort.Search(len(f.at), func(i int) bool { return f.at[i] > till }) - 1
+	k := 0
+	for 2<<k <= last-first+1 {
+		k++
+	}
+	return min(f.most[k][first], f.most[k][last-(1<<k)+1])
+}
+
+// bidGauge is a measure of the bid; runs without one have no samples.
+func bidGauge(name, doc string, of func(*BidAudit) int) gauge {
+	return gauge{MeasureDoc{"bid." + name, "", doc}, func(e *evidence) (float64, int) {
+		if e.bid == nil || !e.whole || e.bid.Units == 0 {
+			return never, 0
+		}
+		return float64(of(e.bid)), e.bid.Asked
+	}}
+}
+
+var bidGauges = []gauge{
+	bidGauge("sold", "units of the bid that were sold, by the service's own book", func(b *BidAudit) int { return b.Sold }),
+	bidGauge("oversold", "units sold beyond those that the bid has", func(b *BidAudit) int { return b.Oversold }),
+	bidGauge("unsold", "units of the bid that nobody has in the end", func(b *BidAudit) int { return b.Unsold }),
+	bidGauge("turned_away", "buyers of the bid who were told that it is sold out, closed or busy", func(b *BidAudit) int { return b.TurnedAway }),
+	bidGauge("turned_away_early", "of them, those who were told so while what they asked for was certainly free", func(b *BidAudit) int { return b.TurnedAwayEarly }),
+}
+
+// invariants are what no sale may break: no unit is sold twice, and what a buyer was told that he has he has.
+func (b *BidAudit) invariants(whole bool) []Check {
+	over := Check{Name: "units of the bid oversold", Want: "0", Got: count(int64(b.Oversold)), Samples: b.Asked, Status: status(b.Oversold == 0)}
+	lost := Check{
+		Name: "shares told and not kept, or kept and denied", Want: "0 + 0", Got: fmt.Sprintf("%d + %d", b.Lost, b.Phantom), Samples: b.Asked,
+		Status: status(b.Lost+b.Phantom == 0),
+	}
+	if !whole || b.Units == 0 {
+		over.Status, lost.Status = unknown, unknown
+	}
+	return []Check{over, lost}
+}
+
+// sentence says what became of the bid.
+func (b *BidAudit) sentence() string {
+	s := fmt.Sprintf("bid of %s: %s sold", count(int64(b.Units)), count(int64(b.Sold)))
+	if b.Oversold > 0 {
+		s += fmt.Sprintf(", %s more than there are", count(int64(b.Oversold)))
+	}
+	if b.Unsold > 0 {
+		s += fmt.Sprintf(", %s left over", count(int64(b.Unsold)))
+	}
+	s += fmt.Sprintf("; %s turned away", count(int64(b.TurnedAway)))
+	if b.TurnedAwayEarly > 0 {
+		s += fmt.Sprintf(", %s of them while what they asked for was free", count(int64(b.TurnedAwayEarly)))
+	}
+	return s + "; order of events: " + b.History
+}

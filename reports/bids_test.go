@@ -1,0 +1,115 @@
+package reports
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// A deal is one purchase of a made-up bid.
+type deal struct {
+	units      int
+	from, till int64
+	status     int
+	note       string
+	state      string // in the service's book; "" it is not there
+}
+
+func bidOf(units int, deals ...deal) *BidAudit {
+	var b bidBook
+	b.take(&runlog.Record{Event: runlog.ServiceCall, Channel: "bid", ID: "bid1", N: units})
+	for i, d := range deals {
+		key := fmt.Sprint("r", i)
+		b.take(&runlog.Record{Event: runlog.CallIntent, Channel: "bid", Key: key, N: d.units, At: d.from})
+		b.take(&runlog.Record{Event: runlog.CallAnswer, Channel: "bid", Key: key, Status: d.status, Note: d.note, At: d.till})
+		if d.state != "" {
+			b.take(&runlog.Record{Event: runlog.ServiceCall, Channel: "bid", Key: key, ID: "bid1", N: d.units, Note: d.state})
+		}
+	}
+	return b.result()
+}
+
+func TestABidIsAudited(t *testing.T) {
+	tests := []struct {
+		name  string
+		units int
+		deals []deal
+		want  BidAudit
+	}{
+		{
+			"everything is sold, and who comes later is turned away", 10,
+			[]deal{{5, 1, 10, 201, "", "BOUGHT"}, {5, 2, 9, 201, "", "BOUGHT"}, {5, 3, 12, 409, "SOLD_OUT", ""}},
+			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 2, TurnedAway: 1, History: "ok"},
+		},
+		{
+			"more is sold than there is", 10,
+			[]deal{{10, 1, 10, 201, "", "BOUGHT"}, {5, 2, 9, 201, "", "BOUGHT"}},
+			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, History: "illegal"},
+		},
+		{
+			"turned away after what had failed came back", 10,
+			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED"}, {5, 11, 12, 409, "CLOSED", ""}},
+			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, TurnedAwayEarly: 1, History: "illegal"},
+		},
+		{
+			"turned away while another held the units", 10,
+			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED"}, {5, 2, 12, 409, "SOLD_OUT", ""}},
+			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, History: "ok"},
+		},
+		{
+			"nobody knows whether he bought: both may be", 10,
+			[]deal{{10, 1, 10, 0, "", ""}, {10, 11, 12, 201, "", "BOUGHT"}, {10, 13, 14, 409, "SOLD_OUT", ""}},
+			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 1, TurnedAway: 1, History: "ok"},
+		},
+		{
+			"what came back before it was sold again, in no order that can be", 10,
+			[]deal{{6, 1, 2, 201, "", "BOUGHT"}, {4, 3, 4, 201, "", "BOUGHT"}, {1, 5, 6, 402, "FROZEN", "RETURNED"}},
+			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 2, History: "illegal"},
+		},
+		{
+			"a share that he was told of is not in the book", 10,
+			[]deal{{10, 1, 2, 201, "", ""}},
+			BidAudit{Units: 10, Unsold: 10, Asked: 1, Bought: 1, Lost: 1, History: "ok"},
+		},
+		{
+			"he was turned away and has it", 10,
+			[]deal{{10, 1, 2, 409, "SOLD_OUT", "BOUGHT"}},
+			BidAudit{Units: 10, Sold: 10, Asked: 1, TurnedAway: 1, TurnedAwayEarly: 1, Phantom: 1, History: "illegal"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := bidOf(tt.units, tt.deals...)
+			if *got != tt.want {
+				t.Errorf("audited as %+v\nwant       %+v", *got, tt.want)
+			}
+			bad := 0
+			for _, c := range got.invariants(true) {
+				if c.Status == failed {
+					bad++
+				}
+			}
+			if wrong := tt.want.Oversold > 0 || tt.want.Lost+tt.want.Phantom > 0; (bad > 0) != wrong {
+				t.Errorf("%d invariants broken", bad)
+			}
+		})
+	}
+	if bidOf(0) != nil {
+		t.Error("a run without a bid has an account of one")
+	}
+}
+
+func TestALargeSaleInTurnIsFoundToBeInOrder(t *testing.T) {
+	var deals []deal
+	for i := range int64(2000) {
+		d := deal{1, 10 * i, 10*i + 500, 201, "", "BOUGHT"} // fifty at once
+		if i%30 == 0 {
+			d.status, d.note, d.state = 402, "RISK", "RETURNED"
+		}
+		deals = append(deals, d)
+	}
+	if got := bidOf(3000, deals...); got.History != "ok" {
+		t.Errorf("the order of events is %s", got.History)
+	}
+}
