@@ -53,8 +53,10 @@ type audit struct {
 // A tally counts what is not an order's own.
 type tally struct {
 	payments, refunds       int
-	creates                 int // sends
-	notifies, duplicates    int // sends, and those of them that the plan asked for as duplicates
+	paidUnknown             int   // see the measure of that name
+	recoveryMax             int64 // ns, likewise
+	creates                 int   // sends
+	notifies, duplicates    int   // sends, and those of them that the plan asked for as duplicates
 	answers, failures       map[string]int
 	probes, probesTaken     int
 	probeKinds              map[string]int
@@ -491,6 +493,12 @@ func (a *audit) count(o *order, j *judgement) {
 		if o.drops > 0 && (a.end.refundAfter == 0 || o.droppedAt-o.first.at <= a.end.refundAfter) {
 			a.tally.goodput++
 		}
+	}
+	if j.stay > 0 && o.holdsUnpaid() {
+		a.tally.paidUnknown++
+	}
+	if j.class == Recovered {
+		a.tally.recoveryMax = max(a.tally.recoveryMax, max(o.droppedAt, o.first.refundedAt)-o.first.at)
 	}
 	switch j.class {
 	case DoubleDispense:

@@ -118,6 +118,7 @@ type judgement struct {
 	back  int64 // refunded
 	open  int64 // of orders with neither goods nor refund
 	goods int64 // price of the goods, once
+	stay  int   // payments that were not given back whole
 	loss  int64
 }
 
@@ -178,6 +179,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.goods = j.price
 	}
 	drops := int(o.drops)
+	j.stay = stay
 
 	switch {
 	case drops >= 2:
@@ -229,6 +231,12 @@ func (o *order) believed() bool {
 	default:
 		return state == "REFUNDED" || state == "CLOSED"
 	}
+}
+
+// holdsUnpaid reports whether the service's tables say that nobody has paid the order, or do not have it.
+func (o *order) holdsUnpaid() bool {
+	state := states[o.state]
+	return o.flags&serviceKnows == 0 || state == "CREATED" || state == "PAYING" || state == "CLOSED"
 }
 
 func abs(n int64) int64 {

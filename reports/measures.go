@@ -151,6 +151,7 @@ var gauges = slices.Concat(
 		},
 	},
 	stabilityGauges(),
+	upstreamGauges(),
 )
 
 // Measures are all measures that an expectation or a signature can name.

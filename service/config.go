@@ -168,7 +168,7 @@ func Default() *Config {
 			Dedupe:   Unique,
 			Reads:    Primary,
 			Gate:     PoolSwitches{Workers: 32, QueueLen: 512},
-			Callback: CallbackSwitches{Workers: 8, Batch: 200, Lock: LockRow, Confirm: false, Lease: 30 * time.Second, Poll: 250 * time.Millisecond},
+			Callback: CallbackSwitches{Workers: 8, Batch: 200, Lock: LockRow, Threads: Own, Confirm: false, Lease: 30 * time.Second, Poll: 250 * time.Millisecond},
 			Queue: QueueSwitches{
 				Ladder: []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 				Void:   VoidRemedy, Archive: 10 * time.Minute,
@@ -181,7 +181,8 @@ func Default() *Config {
 			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second},
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second, Prepay: Direct},
 			Callers:  CallersSwitches{Share: Split},
-			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second},
+			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
+			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,
 			Progress: ProgressDerived,

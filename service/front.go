@@ -81,7 +81,7 @@ func (f *Front) makePayable(ctx context.Context, o Order) (Order, error) {
 	url, err := f.prepay(ctx, o, o.Channel)
 	if err != nil {
 		var definite *ChannelError
-		if errors.As(err, &definite) {
+		if errors.As(err, &definite) || errors.Is(err, ErrUpstreamBusy) {
 			// Nothing can be paid: give the stock back at once. After an indeterminate answer a job asks later.
 			ctx, cancel := detached(ctx, 5*time.Second)
 			defer cancel()

@@ -35,6 +35,9 @@ func (g *Gate) Run(ctx context.Context) {
 // Busy is how many rows are handled now.
 func (g *Gate) Busy() int { return g.consumer.Busy() }
 
+// Binding is how many buyers wait to be looked up.
+func (g *Gate) Binding() int { return g.binder.Pending() }
+
 // Take stores a payment that a channel notified of. nil means that the channel may be answered with success: it is
 // durable. A *Refusal says what to answer instead; any other error, that it can not be stored now.
 func (g *Gate) Take(ctx context.Context, p Payment) error {

@@ -7,6 +7,8 @@ const (
 	On  = "on"
 	Off = "off"
 
+	Own = "own"
+
 	Bounded   = "bounded"
 	Unbounded = "unbounded"
 	None      = "none"
@@ -69,6 +71,7 @@ type Profile struct {
 	Front    FrontSwitches    `yaml:"front"`
 	Callers  CallersSwitches  `yaml:"callers"`
 	Resolve  IdentitySwitches `yaml:"identity"`
+	Acquirer AcquirerSwitches `yaml:"acquirer"`
 	Redis    RedisSwitches    `yaml:"redis"`
 	Stock    string           `yaml:"stock" accepts:"cas|read-then-write|reserve-no-reopen" incident:"full-bid-oversell, full-bid-undersell" doc:"how a bid's units are taken. cas: reserved by compare-and-set, and given back at once, which reopens the bid, when the purchase fails; read-then-write: what remains is read, and taken later; reserve-no-reopen: reserved, but a failed purchase keeps its units for bid.hold and the bid stays closed"`
 	Progress string           `yaml:"progress" accepts:"derived|row" incident:"full-bid-undersell" doc:"derived: what is sold of a bid is added up from its shares; row: each purchase writes it to one row under an optimistic lock"`
@@ -98,6 +101,7 @@ type CallbackSwitches struct {
 	Workers int           `yaml:"workers" min:"1" incident:"callback-serial" doc:"rows of pay_queue that one gate consumes at once"`
 	Batch   int           `yaml:"batch" min:"1" incident:"queue-serial-batch" doc:"rows of pay_queue fetched at once"`
 	Lock    string        `yaml:"lock" accepts:"row|table" incident:"callback-serial" doc:"row: a claim by primary key in a short transaction; table: a scan FOR UPDATE whose transaction stays open while the row is handled"`
+	Threads string        `yaml:"threads" accepts:"own|front" incident:"acquirer-timeouts" doc:"own: front handles what the gates hand over on threads of its own; front: on those of its buyers, whose slow channel then holds up both"`
 	Confirm bool          `yaml:"confirm" incident:"callback-serial" doc:"the consumer asks the channel to confirm the payment before it dispatches: one round trip more for each payment"`
 	Lease   time.Duration `yaml:"lease" min:"1s" incident:"process-recycle" doc:"how long a claimed row belongs to its consumer; a row of a dead one is taken over after it"`
 	Poll    time.Duration `yaml:"poll" min:"10ms" incident:"callback-serial" doc:"how often a gate looks for rows that nobody handed to it"`
@@ -168,9 +172,17 @@ type CallersSwitches struct {
 type IdentitySwitches struct {
 	Mode    string        `yaml:"mode" accepts:"async|inline|off" incident:"unionid-down, circular-wait" doc:"async: a buyer is bound after the notification was answered; inline: before; off: never"`
 	Timeout time.Duration `yaml:"timeout" min:"1ms" incident:"unionid-down" doc:"how long the look-up may take. Documented as 6 s, later cut to 3 s"`
+	Pool    string        `yaml:"pool" accepts:"bounded|none" incident:"unionid-down" doc:"bounded: kept connections, and no more than a few look-ups on their way at once; none: each dials its own, and there are as many as threads ask"`
+	Breaker string        `yaml:"breaker" accepts:"on|off" incident:"unionid-down" doc:"on: a look-up that failed lately is not asked, but for a trial now and then; off: each one waits for the time-out"`
 }
 
 // RedisSwitches say which Redis holds what.
 type RedisSwitches struct {
 	Queue string `yaml:"queue" accepts:"separate|same" incident:"shared-redis" doc:"separate: queued pushes have a Redis of their own; same: they lie on the cache's, whose eviction and flush take them along"`
+}
+
+// AcquirerSwitches are those of the calls to payment channels.
+type AcquirerSwitches struct {
+	Pool    string        `yaml:"pool" accepts:"bounded|none" incident:"acquirer-timeouts" doc:"bounded: kept connections to each channel, and no more than half of front's threads wait for one channel; none: each call dials its own, and waits on whatever thread makes it"`
+	Timeout time.Duration `yaml:"timeout" min:"1ms" incident:"acquirer-timeouts" doc:"how long one call to a payment channel may take. Documented as 3 s"`
 }

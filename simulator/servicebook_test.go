@@ -83,7 +83,7 @@ func FuzzServiceBook(f *testing.F) {
 
 // told is what a service without worker gauges tells.
 func told(goroutines, dbInUse int) serviceMetrics {
-	return serviceMetrics{goroutines, dbInUse, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, noCounters}
+	return serviceMetrics{goroutines, dbInUse, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, noCounters, unknownBinds}
 }
 
 func TestParseMetrics(t *testing.T) {
@@ -102,11 +102,16 @@ func TestParseMetrics(t *testing.T) {
 		"workers": {
 			"lunchrush_workers_limit{pool=\"all\",role=\"front\"} 64\nlunchrush_workers_busy{pool=\"a\",role=\"gate\"} 3\n" +
 				"lunchrush_workers_busy{pool=\"b\",role=\"gate\"} 4\nlunchrush_workers_waiting{role=\"gate\"} 9\n",
-			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}, noCounters},
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}, noCounters, unknownBinds},
 		},
 		"counters": {
 			"lunchrush_db_errors_total{number=\"1062\"} 3\nlunchrush_db_errors_total{number=\"1213\"} 4\nlunchrush_db_errors_total{number=\"1040\"} 0\n",
-			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, [...]int{0, -1, 4, -1}},
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, [...]int{0, -1, 4, -1}, unknownBinds},
+		},
+		"binds": {
+			"lunchrush_binds_total{outcome=\"failed\"} 3\nlunchrush_binds_total{outcome=\"dropped\"} 2\n" +
+				"lunchrush_binds_total{outcome=\"bound\"} 90\nlunchrush_binds_waiting 7\n",
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, noCounters, binds{5, 7}},
 		},
 		"workers of no column": {"lunchrush_workers_busy{role=\"consumer\"} 3\nlunchrush_workers_busy 4\nlunchrush_workers_busy{role=\"front\"\n", told(-1, -1)},
 	} {

@@ -158,6 +158,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 		id := o.w.identity.load()
 		s.IdentityBusy, s.IdentityWaiting, s.IdentityLimit = id.busy, id.waiting, id.limit
 	}
+	unknownBinds.fill(s)
 	var all sync.WaitGroup
 	all.Go(func() {
 		if b, err := askBacklog(ctx, client, internal); err == nil {
@@ -169,6 +170,7 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
 			m.fill(s)
 			m.count(s)
+			m.binds.fill(s)
 		}
 	})
 	var cpu time.Duration
@@ -218,6 +220,7 @@ type serviceMetrics struct {
 	goroutines, dbInUse int
 	workers             [len(pooledRoles)]pool
 	counted             [len(counters)]int
+	binds               binds
 }
 
 // The names by which client_golang exports them; the reference service counts its connections itself.
@@ -238,7 +241,7 @@ func askMetrics(ctx context.Context, client *http.Client, internal string) (serv
 
 // parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
 func parseMetrics(r io.Reader) (serviceMetrics, error) {
-	m := serviceMetrics{goroutines: -1, dbInUse: -1, counted: noCounters}
+	m := serviceMetrics{goroutines: -1, dbInUse: -1, counted: noCounters, binds: unknownBinds}
 	for i := range m.workers {
 		m.workers[i] = pool{-1, -1, 0}
 	}
@@ -252,6 +255,10 @@ func parseMetrics(r io.Reader) (serviceMetrics, error) {
 				continue
 			}
 			line = line[strings.IndexByte(line, '{'):]
+		case strings.HasPrefix(line, metricBinds):
+			if into, line = m.binds.line(line); into == nil {
+				continue
+			}
 		case strings.HasPrefix(line, metricGoroutines):
 			into = &m.goroutines
 			line = line[len(metricGoroutines):]

@@ -140,4 +140,8 @@ type Sample struct {
 	DBErrors1205    int `json:"db_errors_1205"`
 	DBErrors1213    int `json:"db_errors_1213"`
 	QueueNotPayable int `json:"queue_not_payable"`
+
+	// Look-ups of buyers: failed for good since the start, and yet to be made; -1 when nobody could tell.
+	BindsFailed  int `json:"binds_failed"`
+	BindsWaiting int `json:"binds_waiting"`
 }

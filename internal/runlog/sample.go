@@ -59,6 +59,8 @@ var columns = []column{
 	{name: "db_errors_1205", int: func(s *Sample) *int { return &s.DBErrors1205 }},
 	{name: "db_errors_1213", int: func(s *Sample) *int { return &s.DBErrors1213 }},
 	{name: "queue_not_payable", int: func(s *Sample) *int { return &s.QueueNotPayable }},
+	{name: "binds_failed", int: func(s *Sample) *int { return &s.BindsFailed }},
+	{name: "binds_waiting", int: func(s *Sample) *int { return &s.BindsWaiting }},
 }
 
 func sampleHeader() string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -93,10 +94,12 @@ func (a *api) payCallback(w http.ResponseWriter, r *http.Request) {
 	err := readJSON(w, r, &q)
 	var result service.CallbackResult
 	if err == nil {
-		err = a.work(r, service.PaidWork, func() (err error) {
+		if err = a.CallbackPool.Do(r.Context(), service.PaidWork, func() (err error) {
 			result, err = a.Front.PayCallback(r.Context(), q.QueueID)
 			return err
-		})
+		}); errors.Is(err, service.ErrOverloaded) {
+			a.Metrics.Shed.WithLabelValues("paid").Inc()
+		}
 	}
 	if err != nil {
 		a.fail(w, r, err)

@@ -15,17 +15,18 @@ import (
 // API holds what the listeners serve. Front, Bids, Gate, Notifier and Desk are nil when this process does not have the role; their
 // routes are absent then.
 type API struct {
-	Front      *service.Front
-	FrontPool  *service.Pool
-	LookupPool *service.Pool // of what identity asks; may be FrontPool
-	Bids       *service.Bids
-	BidPool    *service.Pool
-	Gate       *service.Gate
-	GatePool   *service.Pool
-	Verifiers  map[service.Channel]service.Verifier
-	Shop       *service.Catalog
-	Notifier   *service.Notifier // holds polls
-	Desk       *service.Notifier // takes results and heartbeats; front has one too
+	Front        *service.Front
+	FrontPool    *service.Pool
+	LookupPool   *service.Pool // of what identity asks; may be FrontPool
+	CallbackPool *service.Pool // of what the gates hand over; may be FrontPool
+	Bids         *service.Bids
+	BidPool      *service.Pool
+	Gate         *service.Gate
+	GatePool     *service.Pool
+	Verifiers    map[service.Channel]service.Verifier
+	Shop         *service.Catalog
+	Notifier     *service.Notifier // holds polls
+	Desk         *service.Notifier // takes results and heartbeats; front has one too
 
 	Store   service.Store
 	Metrics *service.Metrics

@@ -23,7 +23,11 @@ func (p *process) gauges() {
 	p.workerGauges(Front, "all", p.api.FrontPool)
 	p.workerGauges(Gate, "all", p.api.GatePool)
 	p.workerGauges("bid", "all", p.api.BidPool)
+	if p.api.CallbackPool != p.api.FrontPool {
+		p.workerGauges("callback", "all", p.api.CallbackPool)
+	}
 	if gate := p.api.Gate; gate != nil {
+		m.Gauge("binds_waiting", "Buyers who are yet to be looked up.", nil, func() float64 { return float64(gate.Binding()) })
 		m.Gauge("workers_busy", busyHelp, prometheus.Labels{"role": "consumer", "pool": "all"}, func() float64 { return float64(gate.Busy()) })
 	}
 }

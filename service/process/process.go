@@ -125,8 +125,9 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		return nil, err
 	}
 	parts := service.Parts{
-		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Channels: out.channels, Identity: out.identity,
-		Metrics: p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
+		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Identity: out.identity,
+		Channels: service.GuardOrders(out.channels, &s),
+		Metrics:  p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
 	}
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	p.api = &httpapi.API{
@@ -167,7 +168,11 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 		}
 		p.api.Bids = service.NewBids(parts, risk)
 		p.api.BidPool = service.NewPool(s.Bid.Workers, s.Bid.Workers, s.Front.Deadline)
-		callbacks = pooled{p.api.Front, p.api.FrontPool, p.metrics}
+		p.api.CallbackPool = p.api.FrontPool
+		if s.Callback.Threads == service.Own {
+			p.api.CallbackPool = service.NewPool(s.Front.Workers, queueLen, s.Front.Deadline)
+		}
+		callbacks = pooled{p.api.Front, p.api.CallbackPool, p.metrics}
 	}
 	if has(Gate) {
 		if callbacks == nil {
@@ -181,7 +186,7 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 	}
 }
 
-// pooled is the front of this process, with the same worker threads as its listener's requests.
+// pooled is the front of this process, with the worker threads that handle callbacks.
 type pooled struct {
 	front   *service.Front
 	pool    *service.Pool

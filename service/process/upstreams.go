@@ -3,17 +3,22 @@ package process
 import (
 	"encoding/hex"
 	"fmt"
-	"time"
+	"net/http"
 
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/service/paychan"
 )
 
-// channelTimeout bounds one call to a payment channel, and channelConns the connections to one.
-const (
-	channelTimeout = 5 * time.Second
-	channelConns   = 128
-)
+// channelConns bounds the connections to one upstream that has a pool of them.
+const channelConns = 128
+
+// connections are those of one upstream: a pool of its own, or as was none.
+func connections(pool string) *http.Transport {
+	if pool == service.None {
+		return paychan.NewTransport(0)
+	}
+	return paychan.NewTransport(channelConns)
+}
 
 // upstreams are what the service calls, and the verifiers of what calls it.
 type upstreams struct {
@@ -33,7 +38,8 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 		}
 		keys[channel] = key
 		u.channels[channel], err = paychan.NewClient(paychan.ClientConfig{
-			Channel: channel, BaseURL: base, Key: key, Timeout: channelTimeout, Transport: paychan.NewTransport(channelConns),
+			Channel: channel, BaseURL: base, Key: key, Timeout: cfg.Switches.Acquirer.Timeout,
+			Transport: connections(cfg.Switches.Acquirer.Pool),
 		})
 		return err
 	}
@@ -59,12 +65,12 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 	}
 	if r := cfg.Switches.Resolve; r.Mode != service.Off && cfg.Identity.URL != "" {
 		identity, err := paychan.NewIdentity(paychan.IdentityConfig{
-			BaseURL: cfg.Identity.URL, Keys: keys, Timeout: r.Timeout, Transport: paychan.NewTransport(channelConns),
+			BaseURL: cfg.Identity.URL, Keys: keys, Timeout: r.Timeout, Transport: connections(r.Pool),
 		})
 		if err != nil {
 			return nil, err
 		}
-		u.identity = identity
+		u.identity = service.GuardIdentity(identity, r)
 	}
 	if cfg.Risk.URL != "" {
 		risk, err := paychan.NewRisk(cfg.Risk.URL, cfg.Switches.Bid.RiskTimeout, paychan.NewTransport(cfg.Switches.Bid.Workers))

@@ -1,0 +1,65 @@
+package reports
+
+import (
+	"testing"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+func TestThePoolIsFullForItsLongestStretch(t *testing.T) {
+	row := func(at int64, busy, limit int) runlog.Sample {
+		return runlog.Sample{AtNS: at * second, Phase: "play", GateBusy: busy, GateLimit: limit}
+	}
+	tests := []struct {
+		name    string
+		samples []runlog.Sample
+		want    float64
+		n       int
+	}{
+		{"nobody told", []runlog.Sample{row(1, -1, 0), row(2, 0, 0)}, 0, 0},
+		{"once only", []runlog.Sample{row(1, 3, 4), row(2, 4, 4), row(3, 3, 4)}, 0, 3},
+		{"the longest counts", []runlog.Sample{row(1, 4, 4), row(2, 4, 4), row(3, 0, 4), row(4, 4, 4), row(5, 4, 4), row(6, 4, 4)}, 2e9, 6},
+		{"a second without an answer is bridged", []runlog.Sample{row(1, 4, 4), row(2, -1, 0), row(3, 4, 4)}, 2e9, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, n := fullFor(tt.samples, workerPools[1]); got != tt.want || n != tt.n {
+				t.Errorf("%v of %d, want %v of %d", got, n, tt.want, tt.n)
+			}
+		})
+	}
+}
+
+func TestTheLastKnownFigureCounts(t *testing.T) {
+	failed := func(s *runlog.Sample) int { return s.BindsFailed }
+	if v, n := lastKnown([]runlog.Sample{{BindsFailed: 3}, {BindsFailed: 5}, {BindsFailed: -1}}, failed); v != 5 || n != 1 {
+		t.Errorf("%v of %d", v, n)
+	}
+	if _, n := lastKnown([]runlog.Sample{{BindsFailed: -1}}, failed); n != 0 {
+		t.Errorf("of %d, although nobody told", n)
+	}
+}
+
+func TestAnOrderThatTheServiceHoldsForUnpaid(t *testing.T) {
+	tests := []struct {
+		name, story string
+		unknown     float64
+	}{
+		{"it is paid, and the service waits", "1 paid o1 350\n120 says o1 PAYING", 1},
+		{"it is paid, and the service has closed it", "1 paid o1 350\n120 says o1 CLOSED", 1},
+		{"the money went back", "1 paid o1 350\n9 refunded o1 350\n120 says o1 CLOSED", 0},
+		{"the service knows of it", "1 paid o1 350\n120 says o1 DISPENSING 350 to1", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := wholeRun(t)
+			before := byName(b.analyse().Measures)["paid_unknown"].Value
+			b = wholeRun(t)
+			b.tell(tt.story)
+			b.end()
+			if got := byName(b.analyse().Measures)["paid_unknown"]; !got.Known || got.Value-before != tt.unknown {
+				t.Errorf("%+v, %v before; want %v more", got, before, tt.unknown)
+			}
+		})
+	}
+}
