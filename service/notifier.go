@@ -92,36 +92,37 @@ func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.D
 	c Command, waited time.Duration, found bool, err error,
 ) {
 	began := n.Now()
-	c, found, err = n.poll(ctx, machineID, last, wait)
-	return c, max(0, time.UnixMilli(c.SentMS).Sub(began)), found, err
+	c, sent, err := n.poll(ctx, machineID, last, wait)
+	return c, max(0, sent.Sub(began)), !sent.IsZero(), err
 }
 
-func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, found bool, err error) {
+// poll is Poll; sent is the moment that the command was stamped with, zero when there is none.
+func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, sent time.Time, err error) {
 	p, given, lost, ok := n.enter(machineID, last)
 	if !ok {
-		return Command{}, false, nil
+		return Command{}, time.Time{}, nil
 	}
 	defer n.leave(machineID, p)
 
 	if lost {
-		if c, found, err = n.lost(ctx, machineID, last, given); err != nil || found {
-			return c, found, err
+		if c, sent, err = n.lost(ctx, machineID, last, given); err != nil || !sent.IsZero() {
+			return c, sent, err
 		}
 	}
 	timer := time.NewTimer(untilTick(n.Now(), wait))
 	defer timer.Stop()
 	for {
-		if c, found, err = n.next(ctx, machineID); err != nil || found {
-			return c, found, err
+		if c, sent, err = n.next(ctx, machineID); err != nil || !sent.IsZero() {
+			return c, sent, err
 		}
 		select {
 		case <-p.wake:
 		case <-timer.C:
-			return Command{}, false, nil
+			return Command{}, time.Time{}, nil
 		case <-p.replaced:
-			return Command{}, false, nil
+			return Command{}, time.Time{}, nil
 		case <-ctx.Done():
-			return Command{}, false, nil
+			return Command{}, time.Time{}, nil
 		}
 	}
 }
@@ -179,52 +180,50 @@ func (n *Notifier) gave(machineID, commandID string) {
 
 // lost finds the command that the machine was given and does not know: the answer that carried it did not arrive. It
 // is looked for with the first poll that a process sees of a machine, and when the machine contradicts the notifier.
-func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Command, bool, error) {
+func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Command, time.Time, error) {
 	c, err := n.Store.LostCommand(ctx, machineID)
 	if errors.Is(err, ErrNotFound) || (err == nil && c.ID == last) {
 		n.knows(machineID, last, given)
-		return Command{}, false, nil
+		return Command{}, time.Time{}, nil
 	}
 	if err != nil {
-		return Command{}, false, err
+		return Command{}, time.Time{}, err
 	}
 	now := n.Now()
 	moved, err := n.Store.ResendCommand(ctx, c, now)
 	if err != nil || !moved {
-		return Command{}, false, err
+		return Command{}, time.Time{}, err
 	}
-	c.SentMS = now.UnixMilli()
 	n.Metrics.Commands.WithLabelValues(c.Kind, "sent-again").Inc()
 	n.gave(machineID, c.ID)
-	return c, true, nil
+	return c, now, nil
 }
 
 // next takes the machine's next command. It is given away by the compare-and-set to SENT alone: what the queue holds
 // is a hint, and may be stale.
-func (n *Notifier) next(ctx context.Context, machineID string) (Command, bool, error) {
+func (n *Notifier) next(ctx context.Context, machineID string) (Command, time.Time, error) {
 	for {
 		c, found, err := n.Pushes.Pop(ctx, machineID)
 		if err != nil {
 			if ctx.Err() != nil {
-				return Command{}, false, nil
+				return Command{}, time.Time{}, nil
 			}
 			// Redis is down: the database knows.
 			c, err = n.Store.QueuedCommand(ctx, machineID)
 			if errors.Is(err, ErrNotFound) {
-				return Command{}, false, nil
+				return Command{}, time.Time{}, nil
 			}
 			if err != nil {
-				return Command{}, false, err
+				return Command{}, time.Time{}, err
 			}
 		} else if !found {
-			return Command{}, false, nil
+			return Command{}, time.Time{}, nil
 		}
 		now := n.Now()
 		moved, err := n.Store.SendCommand(ctx, c.ID, now)
 		if err != nil {
-			return Command{}, false, err // QUEUED still, or lost: either is found again
+			return Command{}, time.Time{}, err // QUEUED still, or lost: either is found again
 		}
-		c.SentMS = now.UnixMilli()
 		if !moved {
 			n.Metrics.Commands.WithLabelValues(c.Kind, "stale").Inc()
 			continue
@@ -233,7 +232,7 @@ func (n *Notifier) next(ctx context.Context, machineID string) (Command, bool, e
 		if c.Kind == Dispense {
 			n.gave(machineID, c.ID)
 		}
-		return c, true, nil
+		return c, now, nil
 	}
 }
 
