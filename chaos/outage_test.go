@@ -37,6 +37,7 @@ func openBalancer(t *testing.T) *Target {
 	b := newBalancer(t)
 	return &Target{Name: "balancer", Balancer: &Balancer{
 		Hold:    func() error { return b.Hold() },
+		HoldAll: func() error { return b.HoldAll() },
 		Refuse:  func() error { return b.Refuse() },
 		Heal:    func() error { return b.Heal() },
 		Address: strings.TrimPrefix(b.URL("public"), "http://"),
@@ -48,6 +49,14 @@ func TestAnOutageOfTheBalancerIsFeltWhileItLastsAndOnlyThen(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			feltOnlyWhileInjected(t, openBalancer(t), "outage", map[string]string{"mode": mode})
 		})
+	}
+	t.Run("hold, abandoned requests too", func(t *testing.T) {
+		feltOnlyWhileInjected(t, openBalancer(t), "outage", map[string]string{"mode": modeHold, "abandoned": abandonedForward})
+	})
+	for _, params := range []map[string]string{{"abandoned": "keep"}, {"mode": modeRefuse, "abandoned": abandonedForward}} {
+		if _, err := New("outage", params); err == nil {
+			t.Errorf("%v is taken", params)
+		}
 	}
 	if _, err := New("outage", map[string]string{"mode": "drop"}); err == nil || !strings.Contains(err.Error(), "accepted: hold, refuse") {
 		t.Errorf("mode drop: %v", err)

@@ -87,7 +87,7 @@ var enums = map[string][]any{
 	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse"},
 	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
 	"Stability.class":   {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
-	"Phase.name":        {"baseline", "trigger", "after", "kick", "restored"},
+	"Phase.name":        {"baseline", "in-flight", "trigger", "after", "kick", "restored"},
 	"Moment.who":        {"buyer", "channel", "machine", "service", "report"},
 }
 

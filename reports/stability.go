@@ -47,8 +47,8 @@ type Stability struct {
 	Buckets   []Bucket `json:"buckets"` // of the whole play, before and after the trigger on grids of their own
 }
 
-// A Phase is one stretch of the load: baseline, trigger (from the first fault to the end of the last), after, and with a kick
-// in the plan also kick and restored.
+// A Phase is one stretch of the load: baseline; in-flight, whose operations began before the first fault and could not end
+// before it; trigger, from the first fault to the end of the last; after; and with a kick in the plan also kick and restored.
 type Phase struct {
 	Name        string  `json:"name"`
 	FromNS      int64   `json:"from_ns"` // since the run's start
@@ -114,6 +114,7 @@ type track struct {
 // An operation is one planned order that was meant to end with goods.
 type operation struct {
 	due  int64 // since the run's start
+	done int64 // when its goods fell; 0 never
 	good bool
 	late bool // finished, but too late for its client
 }

@@ -130,8 +130,8 @@ func (t *tracker) track(samples []runlog.Sample, faults []Fault) *track {
 	for _, p := range t.planned {
 		o := operation{due: p.due}
 		for _, k := range p.keys {
-			good, late := t.outcome(k)
-			o.good, o.late = o.good || good, o.late || late
+			good, late, done := t.outcome(k)
+			o.good, o.late, o.done = o.good || good, o.late || late, max(o.done, done)
 		}
 		o.late = o.late && !o.good
 		x.ops = append(x.ops, o)
@@ -142,16 +142,16 @@ func (t *tracker) track(samples []runlog.Sample, faults []Fault) *track {
 
 // outcome is what became of one try: the goods fell in time, or the work was done and came too late: goods after the refund
 // deadline, or an order that was made for a buyer who no longer waited for it.
-func (t *tracker) outcome(k uint32) (good, late bool) {
+func (t *tracker) outcome(k uint32) (good, late bool, done int64) {
 	n := t.a.ofKey[k]
 	if n == 0 {
-		return false, false
+		return false, false, 0
 	}
 	o := t.a.at(n - 1)
 	if o.payments > 0 && o.drops > 0 {
 		in := t.a.run.RefundAfterNS <= 0 || o.droppedAt-o.first.at <= t.a.run.RefundAfterNS
-		return in, !in
+		return in, !in, o.droppedAt
 	}
 	answered := int(k) < len(t.answered) && t.answered[k]
-	return false, o.prepaid > 0 && !answered
+	return false, o.prepaid > 0 && !answered, 0
 }

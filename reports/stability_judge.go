@@ -35,8 +35,10 @@ func (j *stabilityJudge) lay(from, to int64) {
 			kickTo = 0
 		}
 	}
+	begun := max(from-j.takes(from), j.playFrom)
 	list := []Phase{
-		{Name: "baseline", FromNS: j.playFrom, ToNS: from},
+		{Name: "baseline", FromNS: j.playFrom, ToNS: begun},
+		{Name: "in-flight", FromNS: begun, ToNS: from},
 		{Name: "trigger", FromNS: from, ToNS: to},
 		{Name: "after", FromNS: to, ToNS: end},
 	}
@@ -47,11 +49,27 @@ func (j *stabilityJudge) lay(from, to int64) {
 		j.fill(&list[i])
 	}
 	j.Phases = list
-	j.baseline, j.during, j.after = &list[0], &list[1], &list[2]
+	j.baseline, j.during, j.after = &list[0], &list[2], &list[3]
 	if kickTo > 0 {
-		j.restored = &list[4]
+		j.restored = &list[5]
 	}
 	j.SeenNS = j.after.ToNS - j.after.FromNS
+}
+
+// takes is how long an operation takes from its due moment to its goods, in 99 of 100 cases, by those that ended before the
+// first fault. Whatever began later than that before the fault is neither the baseline's nor the fault's.
+func (t *track) takes(fault int64) int64 {
+	var took []int64
+	for _, o := range t.ops {
+		if o.done > 0 && o.done < fault {
+			took = append(took, o.done-o.due)
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[min(len(took)-1, len(took)*99/100)]
 }
 
 // between are the operations due from and before to.

@@ -56,7 +56,9 @@ func (p *play) downFor(seconds int, left float64) func(int) float64 {
 	}
 }
 
-func (p play) judge() *Stability {
+func (p play) judge() *Stability { return p.track().stability() }
+
+func (p play) track() *track {
 	t := &track{
 		playTo: int64(p.seconds) * second, cut: p.cut, refundAfter: 20 * second,
 		load: runlog.LoadFacts{CapacityPerS: p.capacity, NotifyTimeoutNS: 5 * second, Tries: max(1, p.tries), PatienceNS: 4 * second},
@@ -105,7 +107,7 @@ func (p play) judge() *Stability {
 		}
 		t.samples = append(t.samples, sample)
 	}
-	return t.stability()
+	return t
 }
 
 func TestStabilityIsClassifiedFromWhatBecameOfTheOperations(t *testing.T) {
@@ -269,6 +271,22 @@ func TestTheModelDrainsWhatTheFaultsHeldUp(t *testing.T) {
 	}
 }
 
+func TestOperationsInFlightAtTheFaultAreNotTheBaselines(t *testing.T) {
+	p := steady()
+	x := p.track()
+	for i := range x.ops {
+		if o := &x.ops[i]; o.due < 66*second {
+			o.done = o.due + 4*second
+		} else if o.due < 70*second {
+			o.good = false // what they still needed the fault took
+		}
+	}
+	s := x.stability()
+	if s.Phases[0].Goodput != 1 || s.Phases[1].Name != "in-flight" || s.Phases[1].Goodput != 0 || s.Phases[1].FromNS != 66*second || s.Class != Stable {
+		t.Errorf("it is %s: %+v", s.Class, s.Phases[:2])
+	}
+}
+
 func TestFaultsThatOverlapCountOnce(t *testing.T) {
 	x := &track{faults: []Fault{
 		{Injected: true, FromNS: 10, ToNS: 20}, {Injected: true, FromNS: 15, ToNS: 25}, {Injected: true, FromNS: 40, ToNS: 45}, {FromNS: 0, ToNS: 90},
@@ -382,7 +400,7 @@ func TestStabilityIsJudgedFromTheFolder(t *testing.T) {
 	for i, want := range []struct {
 		name    string
 		goodput float64
-	}{{"baseline", 1}, {"trigger", 0.2}, {"after", 0.86}} {
+	}{{"baseline", 1}, {"in-flight", 1}, {"trigger", 0.2}, {"after", 0.86}} {
 		if p := s.Phases[i]; p.Name != want.name || math.Abs(p.Goodput-want.goodput) > 0.01 || math.Abs(p.OfferedPerS-10) > 0.2 {
 			t.Errorf("phase %d is %+v, want a goodput of %v", i, p, want.goodput)
 		}

@@ -32,8 +32,8 @@ func phaseCells(p *Phase) []string {
 // phaseHeads name the figures of a phase.
 var phaseHeads = []string{"run", "orders/s", "goodput", "too late", "sends each", "backlog", "oldest"}
 
-// figures are recovery, the model and the horizon in a line each.
-func (s *Stability) figures() [][2]string {
+// Facts are recovery, the model and the horizon in a line each.
+func (s *Stability) Facts() [][2]string {
 	recovery := orUnknown(s.RecoveryNS)
 	if s.RecoveryOpen {
 		recovery = "none in " + span(s.SeenNS)
@@ -61,7 +61,7 @@ func writeStability(w io.Writer, s *Stability) {
 		fmt.Fprintf(tw, "  %s\t%s\n", s.Phases[i].Name, strings.Join(phaseCells(&s.Phases[i]), "\t"))
 	}
 	_ = tw.Flush() // into a buffer
-	for _, f := range s.figures() {
+	for _, f := range s.Facts() {
 		fmt.Fprintf(w, "  %s: %s\n", f[0], f[1])
 	}
 	for _, n := range s.Notes {
@@ -82,7 +82,7 @@ func markdownStability(b *strings.Builder, s *Stability) {
 		fmt.Fprintf(b, "| %s | %s |\n", s.Phases[i].Name, strings.Join(phaseCells(&s.Phases[i]), " | "))
 	}
 	b.WriteString("\n")
-	for _, f := range s.figures() {
+	for _, f := range s.Facts() {
 		fmt.Fprintf(b, "- %s: %s\n", f[0], markdown(f[1]))
 	}
 	for _, n := range s.Notes {

@@ -24,6 +24,7 @@ const (
 	repeatsMax     = 1_000 // of one fault
 	processesMax   = 100
 	delayMax       = time.Hour
+	triesMax       = 10
 	durationMax    = 24 * time.Hour
 	lengthMin      = time.Second
 	lengthMax      = 24 * time.Hour
@@ -51,6 +52,7 @@ func defaults() Scenario {
 			Beat:     30 * time.Second,
 		},
 		Demand: Demand{Arrivals: "even"},
+		Buyers: Buyers{Patience: 30 * time.Second, Tries: 1, Again: time.Second},
 		Payments: Payments{
 			WeChat: 0.7,
 			Alipay: 0.3,

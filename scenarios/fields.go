@@ -91,6 +91,9 @@ func buyersFields(b *Buyers) []field {
 		{"abandon", false, "Share that never pays.", fraction(&b.Abandon)},
 		{"late", false, "Share that pays after the service's payment window has closed.", fraction(&b.Late)},
 		{"twice", false, "Share that pays the same order a second time by the other channel.", fraction(&b.Twice)},
+		{"patience", false, "How long a buyer waits for the answer to his order.", period(&b.Patience, 100*time.Millisecond, time.Minute)},
+		{"tries", false, "How often in all a buyer asks who gets no answer, 429 or 5xx. Each try is a new order, as of a page loaded again.", numberOf(&b.Tries, 1, triesMax)},
+		{"again", false, "How long he takes to ask again.", period(&b.Again, 0, time.Minute)},
 	}
 }
 

@@ -168,12 +168,12 @@ x.yaml:11:20: upstream.create: is a list; wants a delay such as 300ms, 100ms..2s
 	}, {
 		name: "a field with nothing behind it",
 		src:  with("buyers:"),
-		want: `x.yaml:8:8: buyers: is empty; wants a mapping of abandon, late, twice`,
+		want: `x.yaml:8:8: buyers: is empty; wants a mapping of abandon, late, twice, patience, tries, again`,
 	}, {
 		name: "a mapping where a value should be, and the other way round",
 		src:  with("drain: {a: 1}", "buyers: 3%"),
 		want: `x.yaml:8:8: drain: is a mapping; wants a duration such as 300ms or 1m30s
-x.yaml:9:9: buyers: is a single value; wants a mapping of abandon, late, twice`,
+x.yaml:9:9: buyers: is a single value; wants a mapping of abandon, late, twice, patience, tries, again`,
 	}, {
 		name: "a key that is a list",
 		src:  with("? [a, b]", ": 1"),
@@ -414,7 +414,7 @@ func TestLoadReadsWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Expect, s.Signature, s.Drain, s.Needs)
-	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0} ` +
+	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0 30s 1 1s} ` +
 		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s 0 channel 5s} 0} {2 1 1 1 1 0 0} ` +
 		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0   []}] ` +
 		`map[loss.total:{>= 0.1 >= 10%  % []} pay_to_dispense.p99:{> 0 > refund.after refund.after  []}] 1m0s [innodb]` + "\n"

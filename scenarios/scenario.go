@@ -100,6 +100,12 @@ type Buyers struct {
 	Abandon float64 // never pay
 	Late    float64 // pay after the service's payment window has closed
 	Twice   float64 // pay the same order a second time by the other channel
+
+	// Patience is how long a buyer waits for the answer to his order. One who gets none, or is turned away for the moment,
+	// loads the page again after Again: a new order, Tries of them in all.
+	Patience time.Duration
+	Tries    int
+	Again    time.Duration
 }
 
 // Payments says how channels behave.

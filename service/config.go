@@ -180,6 +180,7 @@ func Default() *Config {
 			Remedy:   RemedySwitches{Mode: On, After: 30 * time.Second, Every: 5 * time.Second},
 			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second},
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second, Prepay: Direct},
+			Admit:    PaidFirst,
 			Callers:  CallersSwitches{Share: Split},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
 			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},

@@ -78,6 +78,33 @@ func TestPool(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a pool that takes all alike serves them as they came", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := service.NewPool(1, 2, 0).Alike()
+			release := occupy(p)
+			var mu sync.Mutex
+			var order []service.Class
+			for _, class := range []service.Class{service.NewWork, service.PaidWork} { // the whole queue is anyone's
+				go func() {
+					_ = p.Do(t.Context(), class, func() error {
+						mu.Lock()
+						defer mu.Unlock()
+						order = append(order, class)
+						return nil
+					})
+				}()
+				synctest.Wait()
+			}
+			if err := p.Do(t.Context(), service.PaidWork, nothing); !errors.Is(err, service.ErrOverloaded) {
+				t.Errorf("over the bound: %v", err)
+			}
+			release()
+			synctest.Wait()
+			if !slices.Equal(order, []service.Class{service.NewWork, service.PaidWork}) {
+				t.Errorf("order %v", order)
+			}
+		})
+	})
 	t.Run("work that waited for the deadline is turned away, and leaves no trace", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := service.NewPool(1, 10, 2*time.Second)

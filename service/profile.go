@@ -32,6 +32,8 @@ const (
 	Separate = "separate"
 	Same     = "same"
 
+	PaidFirst = "paid-first"
+
 	SingleFlight = "single-flight"
 	Aside        = "aside"
 
@@ -69,6 +71,7 @@ type Profile struct {
 	Remedy   RemedySwitches   `yaml:"remedy"`
 	Cache    CacheSwitches    `yaml:"cache"`
 	Front    FrontSwitches    `yaml:"front"`
+	Admit    string           `yaml:"admission" accepts:"paid-first|none" incident:"slb-burst" doc:"paid-first: callbacks of money that was taken are worked on before new orders, and new orders are turned away first; none: one line for all"`
 	Callers  CallersSwitches  `yaml:"callers"`
 	Resolve  IdentitySwitches `yaml:"identity"`
 	Acquirer AcquirerSwitches `yaml:"acquirer"`
@@ -159,7 +162,7 @@ type FrontSwitches struct {
 	Queue    string        `yaml:"queue" accepts:"bounded|unbounded" incident:"slb-burst" doc:"bounded: at most front.queue_len requests wait for a worker, new orders are turned away first; unbounded: everything waits"`
 	Workers  int           `yaml:"workers" min:"1" incident:"slb-burst" doc:"requests that one front handles at once"`
 	QueueLen int           `yaml:"queue_len" min:"1" incident:"slb-burst" doc:"requests that wait for a worker; new orders get half of it"`
-	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits as long as its client"`
+	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits its turn and is worked on, whether its client is still there or not"`
 	Prepay   string        `yaml:"prepay" accepts:"direct|gate" incident:"circular-wait" doc:"direct: front makes an order's payment at the channel; gate: it has a gate do so, and waits for one of its workers"`
 }
 

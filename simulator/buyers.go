@@ -10,8 +10,9 @@ import (
 	"github.com/lunchrush/lunchrush/internal/runlog"
 )
 
-// buyers order, think and pay as the plan says, whatever the service does to them. They do not retry: a buyer who is
-// turned away walks on.
+// buyers order, think and pay as the plan says, whatever the service does to them. One who gets no answer, or is turned away
+// for the moment, walks on, unless the scenario gives him more tries: then he loads the page again, which makes a new order.
+// What becomes of the old one he does not know.
 type buyers struct {
 	st       *stage
 	channels paymentChannels
@@ -25,30 +26,38 @@ var jsonHeader = http.Header{"Content-Type": {"application/json"}}
 
 // order pushes the send of one order.
 func (b *buyers) order(o *PlanOrder, due time.Duration) error {
+	b.busy.Add(1)
+	return b.ask(o, 1, due)
+}
+
+// ask pushes one try of a busy buyer.
+func (b *buyers) ask(o *PlanOrder, try int, due time.Duration) error {
+	key := tryKey(o.Key, try)
 	body, err := json.Marshal(struct {
 		RequestID string `json:"request_id"`
 		MachineID string `json:"machine_id"`
 		Slot      int    `json:"slot"`
 		Channel   string `json:"channel"`
 		BuyerID   string `json:"buyer_id"`
-	}{o.Key, o.Machine, o.Slot, o.Channel, openid(o.Key)})
+	}{key, o.Machine, o.Slot, o.Channel, openid(o.Key)})
 	if err != nil {
 		return err
 	}
-	b.busy.Add(1)
 	return b.st.push(Send{
 		Due: due, Kind: SendCreate, Method: http.MethodPost, URL: b.public + "/v1/orders", Header: jsonHeader, Body: body,
+		Timeout: b.st.scenario.Buyers.Patience,
 		Intent: func(at time.Duration) {
 			b.st.book(runlog.Record{
-				At: int64(at), Event: runlog.BuyerIntent, Key: o.Key, Machine: o.Machine, Slot: o.Slot, Channel: o.Channel, Due: int64(due),
+				At: int64(at), Event: runlog.BuyerIntent, Key: key, Machine: o.Machine, Slot: o.Slot, Channel: o.Channel, Due: int64(due),
 			})
 		},
-		Done: func(a Answer) { b.ordered(o, a) },
+		Done: func(a Answer) { b.ordered(o, try, a) },
 	})
 }
 
 // ordered is what a buyer does with the answer.
-func (b *buyers) ordered(o *PlanOrder, a Answer) {
+func (b *buyers) ordered(o *PlanOrder, try int, a Answer) {
+	key := tryKey(o.Key, try)
 	var got struct {
 		OrderID   string `json:"order_id"`
 		AmountFen int64  `json:"amount_fen"`
@@ -70,10 +79,15 @@ func (b *buyers) ordered(o *PlanOrder, a Answer) {
 		note = "no order_id in the answer"
 	}
 	b.st.book(runlog.Record{
-		At: int64(a.At), Event: runlog.BuyerAnswer, Key: o.Key, Order: got.OrderID, Fen: got.AmountFen,
+		At: int64(a.At), Event: runlog.BuyerAnswer, Key: key, Order: got.OrderID, Fen: got.AmountFen,
 		Status: a.Status, OK: taken && note == "", Took: int64(a.At - a.Sent), Note: note,
 	})
 	if !taken || note != "" {
+		if again(a.Status) && try < b.st.scenario.Buyers.Tries {
+			if due := a.At + b.st.scenario.Buyers.Again; b.ask(o, try+1, due) == nil {
+				return
+			} // or the run is over
+		}
 		b.busy.Add(-1)
 		return
 	}
@@ -93,6 +107,11 @@ func (b *buyers) ordered(o *PlanOrder, a Answer) {
 		b.askAgain(o, got.OrderID, due)
 	}
 	b.payAt(o, got.OrderID, o.Channel, due)
+}
+
+// again reports whether a buyer with that answer may hope for another: none, or turned away for the moment.
+func again(status int) bool {
+	return status == 0 || status == http.StatusTooManyRequests || status >= 500
 }
 
 // gone is the last act of a buyer who will not pay.

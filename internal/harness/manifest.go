@@ -45,7 +45,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 	}
 	m.Load = runlog.LoadFacts{
 		CapacityPerS: sc.Demand.Capacity, NotifyTimeoutNS: int64(sc.Payments.Notify.Timeout),
-		PatienceNS: int64(simulator.DefaultTimeout), Tries: 1,
+		PatienceNS: int64(sc.Buyers.Patience), Tries: sc.Buyers.Tries,
 	}
 	if sc.Kick.For > 0 {
 		m.Load.KickFromNS, m.Load.KickForNS = int64(sc.At(sc.Kick.At)), int64(sc.Kick.For)

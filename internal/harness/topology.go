@@ -256,6 +256,7 @@ func (t *town) outages() *chaos.Balancer {
 	doors := []string{doorPublic, doorPolls, doorWeChat, doorAlipay}
 	return &chaos.Balancer{
 		Hold:    func() error { return t.balancer.Hold(doors...) },
+		HoldAll: func() error { return t.balancer.HoldAll(doors...) },
 		Refuse:  func() error { return t.balancer.Refuse(doors...) },
 		Heal:    func() error { return t.balancer.Heal(doors...) },
 		Address: host(t.balancer.URL(doorPublic)),

@@ -93,6 +93,8 @@ func (a *api) payCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	err := readJSON(w, r, &q)
 	var result service.CallbackResult
+	r, done := a.tied(r)
+	defer done()
 	if err == nil {
 		if err = a.CallbackPool.Do(r.Context(), service.PaidWork, func() (err error) {
 			result, err = a.Front.PayCallback(r.Context(), q.QueueID)

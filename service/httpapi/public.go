@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,8 @@ type API struct {
 	Now     func() time.Time
 	TTL     time.Duration // of commands, told to the machine
 	Ready   func(r *http.Request) []string
+
+	Unattended bool // front.deadline none: front works on requests whose clients have gone
 
 	draining atomic.Bool
 	ending   chan struct{} // closed when draining begins
@@ -106,6 +109,8 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	}
 	var o service.Order
 	var fresh bool
+	r, done := a.tied(r)
+	defer done()
 	if err == nil {
 		err = a.work(r, service.NewWork, func() (err error) {
 			o, fresh, err = a.Front.CreateOrder(r.Context(), q)
@@ -149,6 +154,8 @@ func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
 		err = service.ErrUnknownOrder
 	}
 	var o service.Order
+	r, done := a.tied(r)
+	defer done()
 	if err == nil {
 		err = a.work(r, service.NewWork, func() (err error) {
 			o, err = a.Front.Pay(r.Context(), id, q.Channel)
@@ -169,6 +176,8 @@ func (a *api) readOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var o service.Order
+	r, done := a.tied(r)
+	defer done()
 	err := a.work(r, service.NewWork, func() (err error) {
 		o, err = a.Front.Order(r.Context(), id)
 		return err

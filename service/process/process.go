@@ -158,6 +158,10 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 			queueLen = -1
 		}
 		p.api.FrontPool = service.NewPool(s.Front.Workers, queueLen, s.Front.Deadline)
+		if s.Admit == service.None {
+			p.api.FrontPool.Alike()
+		}
+		p.api.Unattended = s.Front.Deadline == 0
 		var shop service.Shop = p.api.Shop
 		if !has(Shop) {
 			shop = httpapi.NewPeer(peers.Shop, 2*time.Second)

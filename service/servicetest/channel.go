@@ -22,6 +22,7 @@ type Channel struct {
 	deny    map[string]int // operation: status to answer with
 	asked   chan struct{}  // gets a value at each query, when someone listens
 	gate    chan struct{}  // when not nil, queries wait for it to close
+	prepays chan struct{}  // when not nil, prepays wait for it to close
 }
 
 // A Trade is an order as the channel knows it.
@@ -65,6 +66,20 @@ func (c *Channel) Hold() (release func()) {
 	return sync.OnceFunc(func() {
 		c.mu.Lock()
 		c.gate = nil
+		c.mu.Unlock()
+		close(gate)
+	})
+}
+
+// HoldPrepays makes prepays wait until release is called.
+func (c *Channel) HoldPrepays() (release func()) {
+	gate := make(chan struct{})
+	c.mu.Lock()
+	c.prepays = gate
+	c.mu.Unlock()
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		c.prepays = nil
 		c.mu.Unlock()
 		close(gate)
 	})
@@ -125,8 +140,11 @@ func (c *Channel) Calls(operation string) int {
 func (c *Channel) enter(w http.ResponseWriter, operation string) bool {
 	c.mu.Lock()
 	c.calls[operation]++
-	delay, status, gate := c.delay, c.deny[operation], c.gate
+	delay, status, gate, prepays := c.delay, c.deny[operation], c.gate, c.prepays
 	c.mu.Unlock()
+	if operation == "prepay" && prepays != nil {
+		<-prepays
+	}
 	if operation == "query" {
 		select {
 		case c.asked <- struct{}{}:

@@ -125,7 +125,7 @@ func (t *Town) Listen(ctx context.Context, roles ...string) {
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.tb.Fatalf("no listening line: %v\n%s", <-ended, t.Logs)
+		t.tb.Fatalf("no listening line: %v\n%s", stop(), t.Logs) // not <-ended: the cleanup asks again
 	}
 	var listening struct{ Public, Internal string }
 	if err := json.Unmarshal([]byte(line), &listening); err != nil {

@@ -81,9 +81,10 @@ func New(cfg Config) (_ *Balancer, err error) {
 	for _, l := range cfg.Listeners {
 		d := &door{
 			name: l.Name, pool: b.pools[l.pool()], files: b.files, logger: cfg.Logger, errorLog: errorLog, clients: &b.clients,
-			dice: mishap.New(cfg.Seed, l.Name), forwardAbandoned: cfg.ForwardAbandoned,
+			dice:  mishap.New(cfg.Seed, l.Name),
 			state: Refusing, taken: map[string]*tally{},
 		}
+		d.forwardAbandoned.Store(cfg.ForwardAbandoned)
 		if d.port, err = takePort(); err != nil {
 			return nil, err
 		}
@@ -169,6 +170,19 @@ func (b *Balancer) Refuse(listeners ...string) error { return b.become(Refusing,
 // Hold makes these listeners, or all when none is named, take in connections and requests and forward nothing until Heal
 // lets all of them go at once. What is with a backend already goes on. A request that waits has no connection to one.
 func (b *Balancer) Hold(listeners ...string) error { return b.become(Holding, listeners) }
+
+// HoldAll is Hold, and what it holds goes to a backend even when its client has given up meanwhile, whatever
+// [Config.ForwardAbandoned] says; so it stays for later outages of these listeners.
+func (b *Balancer) HoldAll(listeners ...string) error {
+	doors, err := b.named(listeners)
+	if err != nil {
+		return err
+	}
+	for _, d := range doors {
+		d.forwardAbandoned.Store(true)
+	}
+	return b.become(Holding, listeners)
+}
 
 // Heal ends the outage of these listeners, or of all when none is named. They have the ports that they had.
 func (b *Balancer) Heal(listeners ...string) error { return b.become(Up, listeners) }

@@ -45,7 +45,7 @@ type door struct {
 	dice             *mishap.Dice
 	logger           *slog.Logger
 	errorLog         *log.Logger // what the standard library has to say
-	forwardAbandoned bool
+	forwardAbandoned atomic.Bool
 	clients          *atomic.Int64 // connections of clients, of all doors
 
 	switching sync.Mutex // held from the beginning to the end of a change of state
@@ -261,7 +261,7 @@ func (d *door) hold(r *http.Request) (_ *http.Request, done func()) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	if d.forwardAbandoned && t != nil {
+	if d.forwardAbandoned.Load() && t != nil {
 		var ctx context.Context
 		ctx, done = context.WithCancel(t.ctx)
 		r = r.WithContext(ctx)

@@ -100,13 +100,18 @@ func TestHeldRequestsAreAllAnsweredOnceAfterTheHeal(t *testing.T) {
 }
 
 func TestHeldRequestOfAClientThatLeftIsDroppedUnlessToldOtherwise(t *testing.T) {
-	for _, forward := range []bool{false, true} {
-		t.Run(fmt.Sprintf("forward abandoned %v", forward), func(t *testing.T) {
+	for _, told := range []string{"no", "by its configuration", "by HoldAll"} {
+		forward := told != "no"
+		t.Run("forward abandoned: "+told, func(t *testing.T) {
 			in := newInstance(t, "a", nil)
 			c := one(in.backend(1))
-			c.ForwardAbandoned = forward
+			c.ForwardAbandoned = told == "by its configuration"
 			b := start(t, c)
-			if err := b.Hold(); err != nil {
+			hold := b.Hold
+			if told == "by HoldAll" {
+				hold = b.HoldAll
+			}
+			if err := hold(); err != nil {
 				t.Fatal(err)
 			}
 			conn := line(t, b.URL("public"))
