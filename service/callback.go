@@ -25,6 +25,11 @@ const maxRaces = 4
 
 // PayCallback handles the payment in a row of pay_queue: dispense, or money back.
 func (f *Front) PayCallback(ctx context.Context, queueID int64) (CallbackResult, error) {
+	ctx, release, err := f.hold(ctx)
+	if err != nil {
+		return CallbackResult{}, err
+	}
+	defer release()
 	row, err := f.Store.Row(ctx, queueID)
 	if errors.Is(err, ErrNotFound) {
 		return CallbackResult{ResultDuplicate, true}, nil // finished long ago: archived

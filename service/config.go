@@ -163,7 +163,9 @@ func Default() *Config {
 	return &Config{
 		Listen: Listen{Public: "127.0.0.1:0", Internal: "127.0.0.1:0"},
 		Switches: Profile{
-			DB:       DBSwitches{Pool: Bounded, MaxOpen: 20, Retry: Bounded},
+			DB:       DBSwitches{Pool: Bounded, MaxOpen: 20, Hold: PerStatement, Retry: Bounded},
+			Enqueue:  EnqueueSwitches{Lock: UniqueKey},
+			Lock:     LockSwitches{Order: Fixed},
 			Notify:   NotifySwitches{Ack: OnPersist},
 			Dedupe:   Unique,
 			Reads:    Primary,

@@ -45,6 +45,11 @@ func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh
 	if _, ok := f.Channels[r.Channel]; !ok {
 		return Order{}, false, ErrNoSuchChannel
 	}
+	ctx, release, err := f.hold(ctx)
+	if err != nil {
+		return Order{}, false, err
+	}
+	defer release()
 	fen, err := f.shop.Price(ctx, r.MachineID, r.Slot)
 	if err != nil {
 		return Order{}, false, err

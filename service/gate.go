@@ -41,6 +41,11 @@ func (g *Gate) Binding() int { return g.binder.Pending() }
 // Take stores a payment that a channel notified of. nil means that the channel may be answered with success: it is
 // durable. A *Refusal says what to answer instead; any other error, that it can not be stored now.
 func (g *Gate) Take(ctx context.Context, p Payment) error {
+	ctx, release, err := g.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	o, err := g.Store.Order(ctx, p.OrderID)
 	if errors.Is(err, ErrNotFound) {
 		// Not 200: the notification may have overtaken the order, and comes again.
@@ -63,9 +68,13 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 	if g.AnswersLate() {
 		return g.handle(ctx, p, unique)
 	}
-	row, err := g.Store.Enqueue(ctx, p, unique, g.Now(), 0)
+	row, err := g.enqueue(ctx, p, unique)
 	if errors.Is(err, ErrDuplicate) {
 		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "duplicate").Inc()
+		return nil
+	}
+	if errors.Is(err, errDropped) {
+		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "dropped").Inc()
 		return nil
 	}
 	if err != nil {

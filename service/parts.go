@@ -14,6 +14,7 @@ type Parts struct {
 	Store    Store
 	Cache    Cache
 	Pushes   PushQueue
+	Locks    Locks       // as was, with enqueue.lock redis-drop
 	Reader   OrderReader // of the replica; nil: the store itself
 	Channels map[Channel]PayChannel
 	Identity Identity // nil: nobody is looked up
@@ -59,6 +60,22 @@ func (p *Parts) orders() OrderReader {
 		return p.Reader
 	}
 	return p.Store
+}
+
+// hold is db.hold: with request, a connection for all that is done with the context that it returns, until release. Hardened
+// it does nothing: each statement takes a connection and gives it back, and none is held while a channel is waited for.
+func (p *Parts) hold(ctx context.Context) (_ context.Context, release func(), err error) {
+	if p.Profile.DB.Hold == PerRequest {
+		return p.Store.Hold(ctx)
+	}
+	return ctx, func() {}, nil
+}
+
+// Locks are locks that processes share.
+type Locks interface {
+	// Lock takes a lock for ttl; taken is false when somebody else has it.
+	Lock(ctx context.Context, key string, ttl time.Duration) (taken bool, err error)
+	Unlock(ctx context.Context, key string) error
 }
 
 // A Shop tells slots' prices. ErrUnknownMachine, ErrUnknownSlot.

@@ -16,6 +16,15 @@ const (
 	OnPersist       = "on-persist"
 	AfterProcessing = "after-processing"
 
+	PerStatement = "statement"
+	PerRequest   = "request"
+
+	Fixed   = "fixed"
+	Arrival = "arrival"
+
+	UniqueKey = "unique-key"
+	RedisDrop = "redis-drop"
+
 	Primary = "primary"
 	Replica = "replica"
 
@@ -61,6 +70,8 @@ type Profile struct {
 	Reads    string           `yaml:"reads" accepts:"primary|replica" incident:"replica-lag" doc:"where front reads the order that it is asked about, a payment's callback included: on the primary, or on mysql.replica_dsn, which may not have it yet"`
 	Notify   NotifySwitches   `yaml:"notify"`
 	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key; none: check, then act"`
+	Enqueue  EnqueueSwitches  `yaml:"enqueue"`
+	Lock     LockSwitches     `yaml:"lock"`
 	Gate     PoolSwitches     `yaml:"gate"`
 	Callback CallbackSwitches `yaml:"callback"`
 	Queue    QueueSwitches    `yaml:"queue"`
@@ -85,7 +96,18 @@ type Profile struct {
 type DBSwitches struct {
 	Pool    string `yaml:"pool" accepts:"bounded|unbounded" incident:"connections-exhausted" doc:"bounded: at most db.max_open connections; unbounded: one for each statement that runs"`
 	MaxOpen int    `yaml:"max_open" min:"1" incident:"connections-exhausted" doc:"connections of one process with db.pool bounded"`
-	Retry   string `yaml:"retry" accepts:"bounded|none" incident:"deadlock" doc:"bounded: a transaction that met error 1205 or 1213 is tried twice more; none: it is given up"`
+	Hold    string `yaml:"hold" accepts:"statement|request" incident:"connections-exhausted" doc:"statement: a connection is taken for each statement or transaction; request: a request or callback takes one and holds it until its end, while it waits for a channel too"`
+	Retry   string `yaml:"retry" accepts:"bounded|none" incident:"deadlock" doc:"bounded: a transaction that met error 1205 or 1213 is tried twice more; none: it is given up, and a notification that it was to store is answered with success"`
+}
+
+// EnqueueSwitches say how a notification gets into pay_queue.
+type EnqueueSwitches struct {
+	Lock string `yaml:"lock" accepts:"unique-key|redis-drop" incident:"lock-lost" doc:"what keeps a payment from being stored twice at once. unique-key: the database's; redis-drop: a lock in Redis, without which the notification is dropped and answered with success"`
+}
+
+// LockSwitches say in which order a transaction locks rows.
+type LockSwitches struct {
+	Order string `yaml:"order" accepts:"fixed|arrival" incident:"deadlock" doc:"fixed: an order before its rows of pay_queue, everywhere; arrival: a notification locks its new row of pay_queue first, and its order after it"`
 }
 
 // NotifySwitches are the gate's.

@@ -11,6 +11,10 @@ var (
 	ErrNotFound  = errors.New("not found")
 	ErrSoldOut   = errors.New("sold out")
 	ErrDuplicate = errors.New("exists already")
+
+	// ErrRolledBack is a transaction that met a deadlock or a lock wait, as often as db.retry lets it be tried. Nothing of it
+	// happened.
+	ErrRolledBack = errors.New("rolled back by the database")
 )
 
 // A Store keeps everything that must survive. Each method is one transaction: all of it happened or none.
@@ -182,6 +186,10 @@ type AsWas interface {
 	// ConsumeLocked handles the oldest unfinished row inside a transaction that locks pay_queue by a scan, and stays
 	// open until handle returns. found is false when there was none.
 	ConsumeLocked(ctx context.Context, now time.Time, handle func(QueueRow) Verdict) (found bool, err error)
+	// Hold takes a connection for all that is done with the context that it returns, until release.
+	Hold(ctx context.Context) (_ context.Context, release func(), err error)
+	// EnqueueArriving is Enqueue which also puts off the next look at the order to look, locking the order last. ErrDuplicate.
+	EnqueueArriving(ctx context.Context, p Payment, unique bool, now, look time.Time) (QueueRow, error)
 	// RowOf is the row that an earlier send of the same notification stored. ErrNotFound.
 	RowOf(ctx context.Context, p Payment) (QueueRow, error)
 	// PayUnchecked records a payment whatever state the order is in, and writes the command.

@@ -64,7 +64,7 @@ func (s *Store) RowOf(ctx context.Context, p service.Payment) (service.QueueRow,
 
 // count tells Errors of an error that is not tried again.
 func (s *Store) count(err error) error {
-	if number := errorNumber(err); number != 0 && s.Errors != nil {
+	if number := errorNumber(err); number != 0 && number != errTooManyConnections && s.Errors != nil {
 		s.Errors(number)
 	}
 	return err

@@ -22,7 +22,18 @@ func scanRow(row scanner) (q service.QueueRow, err error) {
 }
 
 // Enqueue stores a payment that was notified.
-func (s *Store) Enqueue(ctx context.Context, p service.Payment, unique bool, now time.Time, lease time.Duration) (service.QueueRow, error) {
+func (s *Store) Enqueue(ctx context.Context, p service.Payment, unique bool, now time.Time, lease time.Duration) (row service.QueueRow, err error) {
+	err = s.again(ctx, func() error {
+		row, err = insertRow(ctx, s.db, p, unique, now, lease)
+		return err
+	})
+	if errorNumber(err) == errDuplicateEntry {
+		return service.QueueRow{}, service.ErrDuplicate
+	}
+	return row, err
+}
+
+func insertRow(ctx context.Context, db executor, p service.Payment, unique bool, now time.Time, lease time.Duration) (service.QueueRow, error) {
 	row := service.QueueRow{Payment: p, Created: now, NextMS: now.UnixMilli()}
 	var last any
 	if lease > 0 {
@@ -32,13 +43,10 @@ func (s *Store) Enqueue(ctx context.Context, p service.Payment, unique bool, now
 	if unique {
 		key = dedupeKey(p)
 	}
-	result, err := s.exec(ctx, `INSERT INTO pay_queue (order_id, channel, transaction_id, notify_id, buyer_id, paid_fen, paid_ms, dedupe_key,
+	result, err := db.ExecContext(ctx, `INSERT INTO pay_queue (order_id, channel, transaction_id, notify_id, buyer_id, paid_fen, paid_ms, dedupe_key,
 		status, consume_status, consume_count, create_time, last_consume_time, next_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.OrderID, p.Channel, p.TransactionID, clip(p.NotifyID, 64), clip(p.BuyerID, 128), p.Fen, p.PaidMS, key,
 		service.RowNew, row.ConsumeStatus, row.ConsumeCount, now, last, row.NextMS)
-	if errorNumber(err) == errDuplicateEntry {
-		return service.QueueRow{}, service.ErrDuplicate
-	}
 	if err != nil {
 		return service.QueueRow{}, err
 	}

@@ -26,7 +26,7 @@ const tries = 3
 
 // Store is the service's store. It is safe for concurrent use; [New] makes it.
 type Store struct {
-	db    *sql.DB
+	db    connections
 	tries int
 	// Errors is called with the number of each MySQL error, so that 1040, 1205 and 1213 are counted. May be nil.
 	Errors func(number uint16)
@@ -53,8 +53,9 @@ func New(dsn service.Secret, s service.DBSwitches) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mysql.dsn: %w", err)
 	}
-	db := sql.OpenDB(connector)
-	store := &Store{db: db, tries: 1}
+	store := &Store{tries: 1}
+	db := sql.OpenDB(counted{connector, store})
+	store.db = connections{db}
 	if s.Retry == service.Bounded {
 		store.tries = tries
 	}
@@ -152,11 +153,14 @@ func (s *Store) again(ctx context.Context, attempt func() error) error {
 	for i := 1; ; i++ {
 		err := attempt()
 		number := errorNumber(err)
-		if number != 0 && s.Errors != nil {
+		if number != 0 && number != errTooManyConnections && s.Errors != nil { // that one is counted where it is met
 			s.Errors(number)
 		}
-		if (number != errDeadlock && number != errLockWait) || i >= s.tries {
+		if number != errDeadlock && number != errLockWait {
 			return err
+		}
+		if i >= s.tries {
+			return fmt.Errorf("%w: %w", service.ErrRolledBack, err)
 		}
 		select {
 		case <-ctx.Done():

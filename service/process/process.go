@@ -125,7 +125,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 		return nil, err
 	}
 	parts := service.Parts{
-		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Identity: out.identity,
+		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Locks: p.pushes.Locks(), Identity: out.identity,
 		Channels: service.GuardOrders(out.channels, &s),
 		Metrics:  p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
 	}
