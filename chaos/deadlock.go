@@ -21,7 +21,7 @@ var deadlockKind = Kind{
 	Name:    "deadlock",
 	On:      OnDatabase,
 	What:    "a session locks two tables in the opposite order, over and over: real errors 1213",
-	Params:  map[string]string{"first": "", "then": "", "every": "300ms"},
+	Params:  map[string]string{"first": "", "then": "", "every": "150ms"},
 	Example: `{at: "11:56", for: 30s, on: mysql, inject: deadlock, first: slots, then: orders}`,
 	make: func(p params) (Fault, error) {
 		first, err := p.table("first")

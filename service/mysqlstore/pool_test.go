@@ -53,7 +53,8 @@ func TestABoundedPoolNeverMeetsError1040(t *testing.T) {
 			}
 			defer store.Close()
 			var mu sync.Mutex
-			refused, failed := 0, 0
+			held, refused, failed := 0, 0, 0
+			answered := make(chan struct{}) // by the channel that the requests wait for
 			store.Errors = func(number uint16) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -75,9 +76,18 @@ func TestABoundedPoolNeverMeetsError1040(t *testing.T) {
 					if _, err := store.Order(ctx, "none"); !errors.Is(err, service.ErrNotFound) {
 						t.Error(err)
 					}
-					time.Sleep(50 * time.Millisecond) // the channel that the request waits for
+					mu.Lock()
+					held++
+					mu.Unlock()
+					<-answered
 				})
 			}
+			servicetest.Eventually(t, 10*time.Second, "every request has a connection, was refused, or waits for one", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return held+failed+int(store.Stats().WaitCount) >= 2*limit
+			})
+			close(answered)
 			requests.Wait()
 			if (refused > 0) != side.refused || refused != failed {
 				t.Errorf("%d of %d requests failed, %d errors 1040 were counted", failed, 2*limit, refused)
