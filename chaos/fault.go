@@ -46,6 +46,7 @@ func Kinds() []Kind {
 		flushKind, evictKind, stallKind,
 		outageKind,
 		errorsKind, delaysKind, failFirstKind, hangKind,
+		outageKind, coldStartKind, addKind,
 	}
 }
 

@@ -28,7 +28,13 @@ func Clash(a, b Entry) bool {
 	if a.Target != b.Target || a.At >= b.end() || b.At >= a.end() {
 		return false
 	}
-	return a.Kind == b.Kind || SurfaceOf(a.Kind) == OnProcess && SurfaceOf(b.Kind) == OnProcess
+	return a.Kind == b.Kind || endsProcess(a.Kind) && endsProcess(b.Kind)
+}
+
+// endsProcess reports whether a kind kills, pauses or restarts.
+func endsProcess(kind string) bool {
+	on := SurfaceOf(kind)
+	return on == OnProcess || on == OnInstance
 }
 
 // end is when the entry is over.

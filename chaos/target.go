@@ -21,6 +21,8 @@ const (
 	OnRedis    Surface = "redis"
 	OnBalancer Surface = "balancer"
 	OnHTTP     Surface = "server of requests"
+	OnInstance Surface = "instance" // a process behind a balancer
+	OnRole     Surface = "role"     // all instances of one kind
 )
 
 // A Target is what a scenario names with on:. Handles for surfaces that it does not offer are zero.
@@ -34,6 +36,8 @@ type Target struct {
 	HTTP     *HTTP // its requests, one by one
 
 	Replication *Replication
+	Warmth      *Warmth
+	Role        *Role
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.

@@ -28,6 +28,7 @@ var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.F
 	"rankChecks": rankChecks,
 	"bytes":      bytesOf,
 	"lower":      strings.ToLower,
+	"tenths":     func(share float64) string { return unbroken(tenths(share)) },
 	"kinds":      kindsOf,
 }).ParseFS(assets, "templates/report.html.tmpl"))
 
@@ -76,6 +77,7 @@ type page struct {
 	Details     []detail
 	Left        int // bad orders that the page does not unfold
 	Difference  int64
+	Spread      []shareRow // of listeners with several instances
 	Queue       []queueFact
 	Switches    []setting
 	Sends       []sendRow
@@ -148,6 +150,7 @@ func newPage(a *Analysis) (*page, error) {
 		Rows:       t.table(),
 		Classes:    classRows(&a.Audit),
 		Difference: a.Audit.PaidFen - a.Audit.DispensedFen - a.Audit.RefundedFen - a.Audit.OpenFen,
+		Spread:     spreadRows(&a.Run),
 		Queue:      queueFacts(&a.Audit.Queue),
 		Switches:   switches(a.Run.ServiceCfg),
 		Sends:      sendRows(a),

@@ -84,6 +84,7 @@ var gauges = slices.Concat(
 	callGauges,
 	countedGauges(),
 	bidGauges,
+	shareGauges(),
 	[]gauge{
 		payToDrop("p50", 0.5, func(q Quantiles) int64 { return q.P50 }),
 		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),

@@ -39,6 +39,7 @@ func WriteText(w io.Writer, a *Analysis, color bool) error {
 		fmt.Fprintf(out, "%s\n\n", a.Bid.sentence())
 	}
 	writeLatency(out, a)
+	writeShares(out, a)
 	for _, s := range a.Warnings {
 		fmt.Fprintf(out, "note: %s\n", s)
 	}
@@ -103,6 +104,32 @@ func writeClasses(w io.Writer, a *Audit) {
 	}
 	if q := a.PayToDrop; q.N > 0 {
 		fmt.Fprintf(w, "payment to goods: p50 %s, p99 %s, max %s\n", span(q.P50), span(q.P99), span(q.Max))
+	}
+	fmt.Fprintln(w)
+}
+
+// writeShares is a line for each instance of which there are several.
+func writeShares(w io.Writer, a *Analysis) {
+	rows := spreadRows(&a.Run)
+	if len(rows) == 0 {
+		return
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "balancer\tinstance\trequests\tshare\tfair\tp99\t\n")
+	for _, r := range rows {
+		var note string
+		if r.Added {
+			note = "added"
+		}
+		p99 := "-"
+		if r.P99NS > 0 {
+			p99 = span(r.P99NS)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Listener, r.Instance, count(r.Requests), tenths(r.Got), tenths(r.Due), p99, note)
+	}
+	_ = tw.Flush() // into a buffer
+	for _, c := range a.Run.Cold {
+		fmt.Fprintf(w, "cold %s: p99 %s, max %s of %s answers, longest wait for a core %s\n", c.Instance, span(c.P99NS), span(c.MaxNS), count(c.Answered), span(c.LongestNS))
 	}
 	fmt.Fprintln(w)
 }

@@ -23,6 +23,7 @@ func (s *Scenario) check() []finding {
 	s.checkFaults(add)
 	s.checkKick(add)
 	s.checkReplica(add)
+	s.checkBalancer(add)
 	if clockOK && peaksOK {
 		s.checkLoad(add)
 	}

@@ -72,10 +72,11 @@ func defaults() Scenario {
 			Refund:   newUpstream(120 * time.Millisecond),
 			Identity: newUpstream(40 * time.Millisecond),
 		},
-		Browse:  Browse{HotSlots: 10, Timeout: 5 * time.Second},
-		Sale:    Sale{Timeout: 5 * time.Second},
-		Service: map[string]string{},
-		AsWas:   map[string]string{},
+		Browse:   Browse{HotSlots: 10, Timeout: 5 * time.Second},
+		Sale:     Sale{Timeout: 5 * time.Second},
+		Topology: Topology{Balancer: defaultBalancer()},
+		Service:  map[string]string{},
+		AsWas:    map[string]string{},
 	}
 }
 

@@ -23,7 +23,7 @@ func fileFields(s *Scenario) []field {
 		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
 		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},
 		{"kick", false, "A lull near the end, to a tenth of the load: tells a service held down by its own retries from a broken one.", group(kickFields(&s.Kick))},
-		{"service", false, "Switches of the service set for both sides.", switches(&s.Service)},
+		{"service", false, "Switches of the service, and of the balancer (slb.slow_start, slb.check), set for both sides.", switches(&s.Service)},
 		{"as-was", false, "Switches set on top for the as-was side: what brings the documented failure back.", switches(&s.AsWas)},
 		{"expect", true, "What must hold for a run to pass.", conditions(&s.Expect)},
 		{"signature", false, "What must hold for an as-was run to be the documented failure.", conditions(&s.Signature)},
@@ -150,6 +150,7 @@ func topologyFields(t *Topology) []field {
 		{"jobs", false, "Processes that run refunds and remedies.", numberOf(&t.Jobs, 1, processesMax)},
 		{"cpus", false, "Cores of one process. Left out: no limit.", numberOf(&t.CPUs, 0.1, 1024)},
 		{"memory_mib", false, "Memory of one process. Left out: no limit.", numberOf(&t.MemoryMiB, 16, 1<<20)},
+		{"balancer", false, "How the load balancer before the processes spreads what comes.", group(balancerFields(&t.Balancer))},
 	}
 }
 

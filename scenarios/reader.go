@@ -131,7 +131,7 @@ func (r *reader) knownSwitch(k *yaml.Node, path string) bool {
 		r.report(k, path, "is not the name of a switch", "switches are named like callback.workers")
 		return false
 	}
-	if r.known.Switches == nil {
+	if r.known.Switches == nil || ForBalancer(k.Value) {
 		return true
 	}
 	if _, ok := r.known.Switches[k.Value]; !ok {

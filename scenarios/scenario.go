@@ -159,6 +159,7 @@ type Topology struct {
 	Front, Gate, Shop, Notifier, Jobs int
 	CPUs                              float64 // of one service process; 0 unlimited
 	MemoryMiB                         int
+	Balancer                          Balancer
 }
 
 // Database is what the scenario asks of MySQL.

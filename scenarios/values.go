@@ -331,6 +331,12 @@ func switches(dst *map[string]string) value {
 				if !ok {
 					return true
 				}
+				if ForBalancer(k.Value) {
+					if err := new(Balancer).Set(k.Value, text); err != nil {
+						r.complain(v, at, err)
+						return true
+					}
+				}
 				if check := r.known.Switches[k.Value]; check != nil {
 					if err := check(text); err != nil {
 						r.complain(v, at, err)

@@ -24,6 +24,7 @@ type Config struct {
 	Identity IdentityAccess `yaml:"identity_service"`
 	Risk     RiskAccess     `yaml:"risk_service"`
 	Peers    Peers          `yaml:"peers"`
+	Registry RegistryAccess `yaml:"registry"`
 	Switches Profile        `yaml:"switches"`
 }
 
@@ -87,6 +88,13 @@ type IdentityAccess struct {
 // RiskAccess is the risk check of a bid's buyers. "" means that nobody is asked.
 type RiskAccess struct {
 	URL string `yaml:"url"`
+}
+
+// RegistryAccess is where the process announces itself, so that the balancer sends to it.
+type RegistryAccess struct {
+	URL      string `yaml:"url"`      // base URL; "" means that it announces itself nowhere
+	Identity string `yaml:"identity"` // this host's name
+	Hosts    string `yaml:"hosts"`    // this host's hosts file: lines of an address and its names
 }
 
 // Peers are the other roles' internal base URLs. An empty list means that the role runs in this process.
@@ -186,6 +194,7 @@ func Default() *Config {
 			Callers:  CallersSwitches{Share: Split},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
 			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},
+			Registry: RegistrySwitches{Address: Self},
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,
 			Progress: ProgressDerived,

@@ -61,6 +61,8 @@ const (
 
 	ProgressDerived = "derived"
 	ProgressRow     = "row"
+	Self            = "self"
+	HostsFile       = "hosts-file"
 )
 
 // Profile holds the switches. A switch's dotted name ("callback.workers") is its path below here. Tags: doc says what it
@@ -84,6 +86,7 @@ type Profile struct {
 	Front    FrontSwitches    `yaml:"front"`
 	Admit    string           `yaml:"admission" accepts:"paid-first|none" incident:"slb-burst" doc:"paid-first: callbacks of money that was taken are worked on before new orders, and new orders are turned away first; none: one line for all"`
 	Callers  CallersSwitches  `yaml:"callers"`
+	Registry RegistrySwitches `yaml:"registry"`
 	Resolve  IdentitySwitches `yaml:"identity"`
 	Acquirer AcquirerSwitches `yaml:"acquirer"`
 	Redis    RedisSwitches    `yaml:"redis"`
@@ -191,6 +194,11 @@ type FrontSwitches struct {
 // CallersSwitches say who shares worker threads.
 type CallersSwitches struct {
 	Share string `yaml:"share" accepts:"split|pool" incident:"circular-wait" doc:"split: what identity asks of front, and front of a gate, has as many workers of its own; pool: it shares those of buyers and of notifications"`
+}
+
+// RegistrySwitches say how a process announces itself to the balancer.
+type RegistrySwitches struct {
+	Address string `yaml:"address" accepts:"self|hosts-file" incident:"stale-hosts" doc:"self: a process announces the address that it listens at, and the registry calls it back there; hosts-file: what its host's name stands for in the hosts file, unchecked"`
 }
 
 // IdentitySwitches are those of the unionid look-up.

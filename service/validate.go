@@ -84,6 +84,12 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 	if c.Risk.URL != "" {
 		validateURL(add, "risk_service.url", c.Risk.URL)
 	}
+	if c.Registry.URL != "" {
+		validateURL(add, "registry.url", c.Registry.URL)
+		if c.Registry.Identity == "" {
+			add("registry.identity: empty: the registry would not know whose address it is")
+		}
+	}
 	if c.Identity.URL != "" {
 		validateURL(add, "identity_service.url", c.Identity.URL)
 	} else if c.Switches.Resolve.Mode != Off {

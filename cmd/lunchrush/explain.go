@@ -48,6 +48,9 @@ func explain(w io.Writer, s *scenarios.Scenario, width int) {
 	for _, d := range service.Switches() {
 		docs[d.Key] = d
 	}
+	for _, b := range scenarios.BalancerSwitches() {
+		docs[b.Key] = service.Switch{Key: b.Key, Default: b.Default, Doc: b.Doc}
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.AsWas)) {
 		hardened := docs[key].Default
 		if set, ok := s.Service[key]; ok {

@@ -321,11 +321,13 @@ func (f *faults) seize(t *town) error {
 			target.Balancer, target.HTTP = t.outages(), t.requests()
 		case instanceSite.MatchString(site):
 			list := t.all("")
-			at := slices.IndexFunc(list, func(i *instance) bool { return i.name == site })
+			at := slices.IndexFunc(list, func(i *instance) bool { return i.label == site })
 			if at < 0 {
 				return fmt.Errorf("there is no %s", site)
 			}
-			target.Process = list[at].part
+			target.Process, target.Warmth = list[at].part, t.warmth(list[at])
+		case slices.Contains(behindBalancer, site):
+			target.Role = t.role(site)
 		}
 	}
 	return nil

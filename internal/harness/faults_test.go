@@ -42,8 +42,8 @@ var samples = []string{
 
 func TestTheSamplesHaveEveryFault(t *testing.T) {
 	for _, k := range chaos.Kinds() {
-		if k.On == chaos.OnBalancer || k.On == chaos.OnHTTP {
-			continue // on the simulator's own parts: no testbed runs them
+		if slices.Contains([]chaos.Surface{chaos.OnBalancer, chaos.OnHTTP, chaos.OnInstance, chaos.OnRole}, k.On) {
+			continue // on the simulator's own parts, or only in front of several processes of the service
 		}
 		if !slices.ContainsFunc(samples, func(s string) bool {
 			return strings.HasSuffix(s+",", "inject: "+k.Name+",") || strings.Contains(s, "inject: "+k.Name+",")

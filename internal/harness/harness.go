@@ -248,15 +248,15 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	if err := broken.reroute(cfg); err != nil {
 		return err
 	}
-	m.ServiceCfg = switched(cfg)
+	m.ServiceCfg = switched(cfg, o.Scenario, o.Side)
 	m.RefundAfterNS = int64(cfg.Switches.Refund.After)
-	target, err := s.serve(ctx, o.Scenario, cfg, broken, &served)
+	target, err := s.serve(ctx, o.Scenario, o.Side, cfg, broken, &served)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if t, ok := served.(*town); ok {
-			m.Notes = append(m.Notes, t.shares()...)
+			m.Balance, m.Cold = t.told()
 		}
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
@@ -283,12 +283,16 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 }
 
 // serve starts the service as the scenario deploys it, and says where to reach it. served is set when it succeeds.
-func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, cfg *service.Config, broken *faults, served *deployed) (simulator.Target, error) {
+func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, side string, cfg *service.Config, broken *faults, served *deployed) (simulator.Target, error) {
 	if several(sc.Topology) {
 		if err := broken.grip(s.stack); err != nil {
 			return simulator.Target{}, err
 		}
-		t, target, err := settle(ctx, s.stack, sc.Topology, cfg)
+		settings, err := sc.BalancerOf(side == AsWas)
+		if err != nil {
+			return simulator.Target{}, fmt.Errorf("%s: %w", sc.Name, err)
+		}
+		t, target, err := settle(ctx, s.stack, sc.Topology, settings, cfg)
 		if err != nil {
 			return target, err
 		}

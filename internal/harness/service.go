@@ -83,6 +83,9 @@ func Check(sc *scenarios.Scenario) error {
 func setAll(cfg *service.Config, switches map[string]string) error {
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(switches)) {
+		if scenarios.ForBalancer(key) {
+			continue // see Scenario.BalancerOf
+		}
 		problems = append(problems, cfg.Set(key, switches[key]))
 	}
 	return errors.Join(problems...)

@@ -29,7 +29,10 @@ const (
 var instanceSite = regexp.MustCompile(`^(front|gate|shop|notifier|jobs)-([1-9][0-9]{0,2})$`)
 
 // What single processes of a topology offer.
-var instanceOffers = []chaos.Surface{chaos.OnProcess}
+var instanceOffers = []chaos.Surface{chaos.OnProcess, chaos.OnInstance}
+
+// behindBalancer are the roles whose instances the balancer sends to: one more of them can be added while a run goes on.
+var behindBalancer = []string{"front", "gate", "notifier"}
 
 // ground are the sites that every run has.
 func ground() []chaos.Site {
@@ -52,7 +55,8 @@ var (
 // Sites are what a fault's on: accepts in one topology or another, and the surfaces that each offers. One instance stands
 // for all: front-1.
 func Sites() []chaos.Site {
-	return append(ground(), serviceSite, chaos.Site{Name: "front-1", Offers: instanceOffers}, balancerSite)
+	sites := append(ground(), serviceSite, chaos.Site{Name: "front-1", Offers: instanceOffers}, balancerSite)
+	return append(sites, roleSites()...)
 }
 
 // sitesOf are the sites of one topology.
@@ -66,7 +70,15 @@ func sitesOf(t scenarios.Topology) []chaos.Site {
 			sites = append(sites, chaos.Site{Name: instanceName(role, i+1), Offers: instanceOffers})
 		}
 	}
-	return append(sites, balancerSite)
+	return append(append(sites, balancerSite), roleSites()...)
+}
+
+func roleSites() []chaos.Site {
+	var sites []chaos.Site
+	for _, role := range behindBalancer {
+		sites = append(sites, chaos.Site{Name: role, Offers: []chaos.Surface{chaos.OnRole}})
+	}
+	return sites
 }
 
 func instanceName(role string, number int) string { return fmt.Sprintf("%s-%d", role, number) }
@@ -95,7 +107,7 @@ func checkFault(t *scenarios.Topology, on, inject string, params map[string]stri
 	switch {
 	case on == siteService && several(*t):
 		return field, errors.New("service is for a topology of one process; here there are instances, such as front-1")
-	case !several(*t) && (on == siteBalancer || instanceSite.MatchString(on)):
+	case !several(*t) && (on == siteBalancer || slices.Contains(behindBalancer, on) || instanceSite.MatchString(on)):
 		return field, fmt.Errorf("there is no %s: the service is one process here; give a topology of several", on)
 	}
 	return field, err

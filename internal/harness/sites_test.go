@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func load(fault string) (*scenarios.Scenario, error) {
 func TestTheExampleOfEveryFaultLoads(t *testing.T) {
 	for _, k := range chaos.Kinds() {
 		fault := strings.Replace(k.Example, "11:56", "11:10", 1)
-		if k.On == chaos.OnBalancer {
+		if slices.Contains([]chaos.Surface{chaos.OnBalancer, chaos.OnInstance, chaos.OnRole}, k.On) {
 			fault += "\ntopology: {front: 2, gate: 1}" // one process has none before it
 		}
 		s, err := load(fault)

@@ -65,26 +65,41 @@ type town struct {
 	cfg      *service.Config
 	topology scenarios.Topology
 	hosts    *hosts
-	balancer *balancer.Balancer
+	settings scenarios.Balancer
+	registry *balancer.Registry
 	died     chan error // of an instance that nobody had told to end
 
 	mu        sync.Mutex
-	instances []*instance // in the order in which they were started; guarded by mu
+	balancer  *balancer.Balancer   // nil until the topology stands; guarded by mu until then
+	instances []*instance          // in the order in which they were started; guarded by mu
+	places    map[string]*resident // by public address, also of those that are being started; guarded by mu
+	spread    spread
 }
 
 // An instance is one process of a topology. It keeps its place when it is started again.
 type instance struct {
 	*part
-	role   string
-	number int
-	place  place
+	resident
+}
+
+// A resident is who lives at a place.
+type resident struct {
+	label, role string // "front-1", "front"
+	place       place
+	added       bool // while the run went on
+	gone        bool // and taken away again; guarded by town.mu
 }
 
 // settle starts the processes of a topology, each role wired to those that it calls, and a balancer before them. What was
 // started is stopped again when it fails.
-func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topology, cfg *service.Config) (_ *town, _ simulator.Target, err error) {
-	t := &town{stack: stack, cfg: cfg, topology: topology, died: make(chan error, 1)}
+func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topology, settings scenarios.Balancer, cfg *service.Config) (_ *town, _ simulator.Target, err error) {
+	t := &town{
+		stack: stack, cfg: cfg, topology: topology, settings: settings, died: make(chan error, 1), places: make(map[string]*resident),
+	}
 	if t.hosts, err = newHosts(); err != nil {
+		return nil, simulator.Target{}, err
+	}
+	if t.registry, err = balancer.NewRegistry(t.join, nil); err != nil {
 		return nil, simulator.Target{}, err
 	}
 	defer func() {
@@ -96,14 +111,19 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 	}()
 	for _, role := range rolesInOrder {
 		for i := range count(topology, role) {
-			if _, err := t.startInstance(ctx, role, i+1); err != nil {
+			if _, err := t.startInstance(ctx, role, i+1, newcomer{}); err != nil {
 				return t, simulator.Target{}, err
 			}
 		}
 	}
-	if t.balancer, err = t.balance(ctx); err != nil {
+	b, err := t.balance(ctx)
+	if err != nil {
 		return t, simulator.Target{}, err
 	}
+	t.mu.Lock()
+	t.balancer = b
+	t.mu.Unlock()
+	t.turn()
 	return t, simulator.Target{
 		Public: t.balancer.URL(doorPublic), Polls: t.balancer.URL(doorPolls),
 		WeChat: t.balancer.URL(doorWeChat), Alipay: t.balancer.URL(doorAlipay), Internal: t.balancer.URL(doorInternal),
@@ -111,12 +131,16 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 }
 
 // startInstance starts one process at a place of its own and waits until it is ready.
-func (t *town) startInstance(ctx context.Context, role string, number int) (*instance, error) {
+func (t *town) startInstance(ctx context.Context, role string, number int, how newcomer) (*instance, error) {
 	at, err := t.hosts.place(role, number)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := t.spec(role, number, at)
+	i := &instance{resident: resident{label: instanceName(role, number), role: role, place: at, added: how.added}}
+	t.mu.Lock()
+	t.places[at.public] = &i.resident
+	t.mu.Unlock()
+	spec, err := t.spec(i.resident, how)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +154,6 @@ func (t *town) startInstance(ctx context.Context, role string, number int) (*ins
 	if got := host(started.Public()); got != at.public {
 		return nil, errors.Join(fmt.Errorf("%s was told to listen at %s and listens at %s", spec.Name, at.public, got), started.Kill())
 	}
-	i := &instance{role: role, number: number, place: at}
 	i.part = newPart(&part{
 		name: spec.Name, ping: chaos.PingHTTP, keeps: true, died: t.died,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
@@ -147,16 +170,20 @@ func (t *town) startInstance(ctx context.Context, role string, number int) (*ins
 }
 
 // spec is the process of an instance: its peers are those that were started before it.
-func (t *town) spec(role string, number int, at place) (testbed.ServiceSpec, error) {
+func (t *town) spec(r resident, how newcomer) (testbed.ServiceSpec, error) {
 	own := *t.cfg
-	own.Listen = service.Listen{Public: at.public, Internal: at.internal}
+	own.Listen = service.Listen{Public: r.place.public, Internal: r.place.internal}
 	own.Peers = service.Peers{Front: t.internals("front"), Shop: t.internals("shop"), Notifier: t.internals("notifier")}
+	own.Registry = service.RegistryAccess{URL: t.registry.URL(), Identity: r.label, Hosts: hostsFile(r)}
+	if how.image != nil {
+		own.Registry.Identity, own.Registry.Hosts = how.image.label, hostsFile(*how.image)
+	}
 	text, err := marshal(&own)
 	if err != nil {
 		return testbed.ServiceSpec{}, err
 	}
 	return testbed.ServiceSpec{
-		Name: instanceName(role, number), Roles: []string{role}, Config: text,
+		Name: r.label, Roles: []string{r.role}, Config: text,
 		CPUs: t.topology.CPUs, MemoryMiB: t.topology.MemoryMiB,
 	}, nil
 }
@@ -182,44 +209,6 @@ func (t *town) internals(role string) service.URLs {
 	return urls
 }
 
-// balance puts the balancer before the started processes and returns when all of them have passed their check.
-func (t *town) balance(ctx context.Context) (*balancer.Balancer, error) {
-	pool := func(name, role string, listener func(place) string) balancer.Pool {
-		p := balancer.Pool{Name: name}
-		for _, i := range t.all(role) {
-			p.Backends = append(p.Backends, balancer.Backend{
-				Name: i.name, URL: "http://" + listener(i.place), CheckURL: "http://" + i.place.internal + "/readyz", Weight: 1,
-			})
-		}
-		return p
-	}
-	public, internal := func(p place) string { return p.public }, func(p place) string { return p.internal }
-	b, err := balancer.New(balancer.Config{
-		Listeners: []balancer.Listener{
-			{Name: doorPublic, Pool: "front"},
-			{Name: doorPolls, Pool: "notifier"},
-			{Name: doorWeChat, Pool: "gate-wechat"},
-			{Name: doorAlipay, Pool: "gate-alipay"},
-			{Name: doorInternal},
-		},
-		Pools: []balancer.Pool{
-			pool("front", "front", public), pool("notifier", "notifier", public),
-			// A pool for each channel: the one's slowness must not take the other's connections.
-			pool("gate-wechat", "gate", public), pool("gate-alipay", "gate", public),
-			pool(doorInternal, "front", internal),
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	readyCtx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := b.Ready(readyCtx); err != nil {
-		return nil, errors.Join(fmt.Errorf("the balancer's backends: %w", err), b.Close(readyCtx))
-	}
-	return b, nil
-}
-
 // usage is what all processes have used together.
 func (t *town) usage(ctx context.Context) (cpu time.Duration, rss int64, err error) {
 	for _, p := range t.all("") {
@@ -230,25 +219,6 @@ func (t *town) usage(ctx context.Context) (cpu time.Duration, rss int64, err err
 		cpu, rss = cpu+c, rss+r
 	}
 	return cpu, rss, nil
-}
-
-// shares says how the balancer spread each listener's requests: "public: front-1 50.2 %, front-2 49.8 % of 1,204".
-func (t *town) shares() []string {
-	var lines []string
-	byDoor := make(map[string][]balancer.Share)
-	for _, s := range t.balancer.Shares() {
-		byDoor[s.Listener] = append(byDoor[s.Listener], s)
-	}
-	for _, door := range []string{doorPublic, doorPolls, doorWeChat, doorAlipay} {
-		var parts []string
-		var total uint64
-		for _, s := range byDoor[door] {
-			parts = append(parts, fmt.Sprintf("%s %.1f %%", s.Backend, 100*s.Share))
-			total += s.Requests
-		}
-		lines = append(lines, fmt.Sprintf("%s: %s of %d requests", door, strings.Join(parts, ", "), total))
-	}
-	return lines
 }
 
 // outages are the balancer's as faults see them: of every door but the harness's own.
@@ -268,6 +238,9 @@ func (t *town) Stop(ctx context.Context) error {
 	var errs []error
 	if t.balancer != nil {
 		errs = append(errs, t.balancer.Close(ctx))
+	}
+	if t.registry != nil {
+		errs = append(errs, t.registry.Close())
 	}
 	for _, role := range slices.Backward(rolesInOrder) {
 		list := t.all(role)

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/simulator"
 )
@@ -46,11 +47,22 @@ func marshal(cfg *service.Config) ([]byte, error) {
 }
 
 // switched are the switches that differ from the hardened profile, for the report.
-func switched(cfg *service.Config) map[string]any {
+func switched(cfg *service.Config, sc *scenarios.Scenario, side string) map[string]any {
 	hardened := service.Default().Effective()
 	differ := make(map[string]any)
 	for key, value := range cfg.Effective() {
 		if value != hardened[key] {
+			differ[key] = value
+		}
+	}
+	// The balancer's, as the scenario writes them.
+	for key, value := range sc.Service {
+		if scenarios.ForBalancer(key) {
+			differ[key] = value
+		}
+	}
+	for key, value := range sc.AsWas {
+		if scenarios.ForBalancer(key) && side == AsWas {
 			differ[key] = value
 		}
 	}

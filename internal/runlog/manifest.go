@@ -46,7 +46,9 @@ type Manifest struct {
 	Expect        map[string]string `json:"expect"`          // from the scenario
 	Signature     map[string]string `json:"signature"`
 	Faults        []FaultPlan       `json:"faults,omitempty"`
-	Load          LoadFacts         `json:"load,omitzero"` // what the stability of a run is judged by
+	Load          LoadFacts         `json:"load,omitzero"`     // what the stability of a run is judged by
+	Balance       []Share           `json:"balance,omitempty"` // what the balancer gave to whom, in a topology of several processes
+	Cold          []ColdSpell       `json:"cold,omitempty"`    // instances that were started cold
 	Generator     GeneratorCost     `json:"generator"`
 	Notes         []string          `json:"notes,omitempty"` // things that a reader must know ("totals are 1/90 of the real day's")
 }

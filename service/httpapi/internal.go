@@ -25,6 +25,9 @@ func (a *api) internal() http.Handler {
 	mux.HandleFunc("GET /internal/backlog", a.backlog)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", a.ready)
+	if a.Announced != nil {
+		mux.HandleFunc("GET /internal/identity", a.identity)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Metrics.Registry, promhttp.HandlerOpts{}))
 	if a.Front != nil {
 		mux.HandleFunc("POST /internal/paycallback", a.payCallback)

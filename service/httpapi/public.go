@@ -34,6 +34,8 @@ type API struct {
 	Now     func() time.Time
 	TTL     time.Duration // of commands, told to the machine
 	Ready   func(r *http.Request) []string
+	// Announced is what the process has told the registry of itself.
+	Announced func() service.Announcement
 
 	Unattended bool // front.deadline none: front works on requests whose clients have gone
 

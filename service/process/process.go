@@ -93,6 +93,7 @@ type process struct {
 	metrics *service.Metrics
 	api     *httpapi.API
 	jobs    *service.Jobs
+	member  *registration
 
 	mu       sync.Mutex
 	migrated error // why the tables are not there yet; guarded by mu
@@ -109,6 +110,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	p := &process{
 		cfg: cfg, log: log, store: store, metrics: service.NewMetrics(), migrated: errNotMigrated,
 		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.QueueAddress()),
+		member: newRegistration(cfg, roles),
 	}
 	store.Errors = func(number uint16) { p.metrics.Errors.WithLabelValues(strconv.Itoa(int(number))).Inc() }
 	var reader service.OrderReader
@@ -132,7 +134,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	p.api = &httpapi.API{
 		Shop: service.NewCatalog(parts), Verifiers: out.verifiers, Store: store, Metrics: p.metrics, Log: log, Now: parts.Now,
-		TTL: s.Command.TTL, Ready: p.ready,
+		TTL: s.Command.TTL, Ready: p.ready, Announced: p.member.announced,
 	}
 	p.wire(parts, out.risk, has)
 	p.callers()
@@ -240,6 +242,7 @@ func (p *process) run(ctx context.Context, stdout io.Writer) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	done := p.start(work)
+	go p.member.run(ctx, p, public.Addr().String(), internal.Addr().String())
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -319,6 +322,9 @@ func (p *process) ready(r *http.Request) (reasons []string) {
 		reasons = append(reasons, "migrations: "+p.migrated.Error())
 	}
 	p.mu.Unlock()
+	if reason := p.member.reason(); reason != "" {
+		reasons = append(reasons, reason)
+	}
 	if err := p.store.Ping(ctx); err != nil {
 		reasons = append(reasons, "mysql: "+err.Error())
 	}

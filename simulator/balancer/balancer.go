@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/lunchrush/lunchrush/simulator/mishap"
@@ -25,6 +26,9 @@ type Balancer struct {
 	closed atomic.Bool
 
 	clients atomic.Int64 // connections of clients that are open
+
+	spellsMu sync.Mutex
+	spells   []*spell // every one there was; guarded by spellsMu
 }
 
 const (

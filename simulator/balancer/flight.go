@@ -39,6 +39,7 @@ type flight struct {
 	backend  *backend
 	tally    *tally
 	began    time.Time
+	cold     *spell // of the backend, when it was chosen
 	status   int
 	answered bool // the whole answer went through
 }
@@ -48,7 +49,11 @@ func (d *door) forward(w http.ResponseWriter, r *http.Request) {
 	f := &flight{door: d}
 	defer func() {
 		if f.tally != nil {
-			f.tally.end(time.Since(f.began), f.status, f.answered)
+			took := time.Since(f.began)
+			f.tally.end(took, f.status, f.answered)
+			if f.cold != nil && f.answered {
+				f.cold.answered(took)
+			}
 		}
 	}()
 	proxy := httputil.ReverseProxy{
@@ -87,6 +92,11 @@ func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
 		f.tally = f.door.tally(f.backend.name)
 		f.tally.begin()
 		f.began = time.Now()
+		if f.cold = p.coldness(f.backend); f.cold != nil {
+			if err := f.cold.pass(req.Context()); err != nil {
+				return nil, err
+			}
+		}
 		if body != nil { // the transport closes a body also when it has not dialled
 			req.Body = keptOpen{body}
 		}

@@ -47,6 +47,7 @@ type backend struct {
 	fresh        bool      // no check of it has ended yet
 	unanswered   int       // requests in a row
 	ejectedUntil time.Time
+	spell        *spell             // nil: it is warm
 	stop         context.CancelFunc // of its checks
 }
 
@@ -190,6 +191,13 @@ func (p *pool) pick(tried []*backend) *backend {
 		best.current -= total
 	}
 	return best
+}
+
+// coldness is the backend's spell, nil when it is warm.
+func (p *pool) coldness(b *backend) *spell {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return b.spell
 }
 
 // empty says that pick would find nothing.
