@@ -195,6 +195,8 @@ func Default() *Config {
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
 			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},
 			Registry: RegistrySwitches{Address: Self},
+			Stop:     StopSwitches{Mode: Graceful, Linger: time.Second},
+			Ready:    Checked,
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,
 			Progress: ProgressDerived,

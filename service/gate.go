@@ -14,20 +14,23 @@ type Gate struct {
 	front    CallbackTaker
 	consumer *Consumer
 	binder   *Binder
+	receipts *receipts // of notify.ack on-receipt
 	refused  chan Refused
 }
 
 // NewGate makes a gate. Its consumer is run by [Gate.Run].
 func NewGate(p Parts, front CallbackTaker) *Gate {
-	return &Gate{Parts: p, front: front, consumer: NewConsumer(p, front), binder: NewBinder(p), refused: make(chan Refused, 1024)}
+	return &Gate{Parts: p, front: front, consumer: NewConsumer(p, front), binder: NewBinder(p), receipts: newReceipts(), refused: make(chan Refused, 1024)}
 }
 
 // Run consumes pay_queue, binds buyers, and writes refusals down, until ctx ends; what was begun is finished.
 func (g *Gate) Run(ctx context.Context) {
-	done := make(chan struct{}, 2)
+	done := make(chan struct{}, 3)
 	go func() { g.binder.Run(ctx); done <- struct{}{} }()
 	go func() { g.writeRefusals(ctx); done <- struct{}{} }()
+	go func() { g.writeReceipts(ctx); done <- struct{}{} }()
 	g.consumer.Run(ctx)
+	<-done
 	<-done
 	<-done
 }
@@ -68,22 +71,10 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 	if g.AnswersLate() {
 		return g.handle(ctx, p, unique)
 	}
-	row, err := g.enqueue(ctx, p, unique)
-	if errors.Is(err, ErrDuplicate) {
-		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "duplicate").Inc()
-		return nil
+	if g.Profile.Notify.Ack == OnReceipt && g.receipts.keep(p) {
+		return nil // what hurts: answered before it is stored
 	}
-	if errors.Is(err, errDropped) {
-		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "dropped").Inc()
-		return nil
-	}
-	if err != nil {
-		g.Metrics.Notifies.WithLabelValues(string(p.Channel), "not-stored").Inc()
-		return err
-	}
-	g.Metrics.Notifies.WithLabelValues(string(p.Channel), "taken").Inc()
-	g.consumer.Offer(row)
-	return nil
+	return g.store(ctx, p)
 }
 
 // Refuse notes a notification that was not taken. It never waits: a flood of forged ones must not cost the database

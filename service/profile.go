@@ -15,6 +15,7 @@ const (
 
 	OnPersist       = "on-persist"
 	AfterProcessing = "after-processing"
+	OnReceipt       = "on-receipt"
 
 	PerStatement = "statement"
 	PerRequest   = "request"
@@ -63,6 +64,10 @@ const (
 	ProgressRow     = "row"
 	Self            = "self"
 	HostsFile       = "hosts-file"
+
+	Graceful = "graceful"
+	Abrupt   = "abrupt"
+	Checked  = "checked"
 )
 
 // Profile holds the switches. A switch's dotted name ("callback.workers") is its path below here. Tags: doc says what it
@@ -87,6 +92,8 @@ type Profile struct {
 	Admit    string           `yaml:"admission" accepts:"paid-first|none" incident:"slb-burst" doc:"paid-first: callbacks of money that was taken are worked on before new orders, and new orders are turned away first; none: one line for all"`
 	Callers  CallersSwitches  `yaml:"callers"`
 	Registry RegistrySwitches `yaml:"registry"`
+	Stop     StopSwitches     `yaml:"stop"`
+	Ready    string           `yaml:"ready" accepts:"checked|none" incident:"process-recycle" doc:"checked: a process says that it is ready when what it needs is there, and that it is not when it is about to end; none: always"`
 	Resolve  IdentitySwitches `yaml:"identity"`
 	Acquirer AcquirerSwitches `yaml:"acquirer"`
 	Redis    RedisSwitches    `yaml:"redis"`
@@ -115,7 +122,7 @@ type LockSwitches struct {
 
 // NotifySwitches are the gate's.
 type NotifySwitches struct {
-	Ack string `yaml:"ack" accepts:"on-persist|after-processing" incident:"notify-storm" doc:"when a channel's notification is answered: when it is stored, or when the order was handled"`
+	Ack string `yaml:"ack" accepts:"on-persist|after-processing|on-receipt" incident:"notify-storm, process-recycle" doc:"when a channel's notification is answered: when it is stored, when the order was handled, or as soon as it is understood, to be stored later with others"`
 }
 
 // PoolSwitches bound the notifications handled at once.
@@ -194,6 +201,12 @@ type FrontSwitches struct {
 // CallersSwitches say who shares worker threads.
 type CallersSwitches struct {
 	Share string `yaml:"share" accepts:"split|pool" incident:"circular-wait" doc:"split: what identity asks of front, and front of a gate, has as many workers of its own; pool: it shares those of buyers and of notifications"`
+}
+
+// StopSwitches say how a process ends when it is told to.
+type StopSwitches struct {
+	Mode   string        `yaml:"mode" key:"stop" accepts:"graceful|abrupt" incident:"process-recycle" doc:"graceful: it says that it is not ready, finishes what it began, and ends; abrupt: it ends, with whatever is under way"`
+	Linger time.Duration `yaml:"linger" min:"0s" incident:"process-recycle" doc:"with stop graceful: how long it goes on serving after it says that it is not ready, so that the balancer sends elsewhere first. A process whose readiness nobody asks about does not wait"`
 }
 
 // RegistrySwitches say how a process announces itself to the balancer.

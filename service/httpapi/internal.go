@@ -45,6 +45,9 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	if a.draining.Load() {
 		reasons = append(reasons, "draining")
 	}
+	if a.Unchecked {
+		reasons = nil // as was: whoever listens is ready
+	}
 	if len(reasons) > 0 {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "reasons": reasons})
 		return

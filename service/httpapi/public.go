@@ -34,6 +34,8 @@ type API struct {
 	Now     func() time.Time
 	TTL     time.Duration // of commands, told to the machine
 	Ready   func(r *http.Request) []string
+	// Unchecked lets readiness always be: as was, nobody looked (ready none).
+	Unchecked bool
 	// Announced is what the process has told the registry of itself.
 	Announced func() service.Announcement
 
@@ -47,6 +49,9 @@ type api struct {
 	*API
 	keys *keyring
 }
+
+// Withdraw fails readiness; everything is served on.
+func (a *API) Withdraw() { a.draining.Store(true) }
 
 // Drain fails readiness and answers the polls.
 func (a *API) Drain() {

@@ -96,7 +96,8 @@ type process struct {
 	member  *registration
 
 	mu       sync.Mutex
-	migrated error // why the tables are not there yet; guarded by mu
+	migrated error     // why the tables are not there yet; guarded by mu
+	asked    time.Time // when somebody last asked whether it is ready; guarded by mu
 }
 
 var errNotMigrated = errors.New("not done yet")
@@ -134,7 +135,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	p.api = &httpapi.API{
 		Shop: service.NewCatalog(parts), Verifiers: out.verifiers, Store: store, Metrics: p.metrics, Log: log, Now: parts.Now,
-		TTL: s.Command.TTL, Ready: p.ready, Announced: p.member.announced,
+		TTL: s.Command.TTL, Ready: p.ready, Unchecked: s.Ready == service.None, Announced: p.member.announced,
 	}
 	p.wire(parts, out.risk, has)
 	p.callers()
@@ -247,6 +248,9 @@ func (p *process) run(ctx context.Context, stdout io.Writer) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	if p.cfg.Switches.Stop.Mode == service.Abrupt {
+		return errors.Join(err, p.drop(servers))
+	}
 	return errors.Join(err, p.drain(servers, stop, done))
 }
 
@@ -318,6 +322,7 @@ func (p *process) ready(r *http.Request) (reasons []string) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	p.mu.Lock()
+	p.asked = time.Now()
 	if p.migrated != nil {
 		reasons = append(reasons, "migrations: "+p.migrated.Error())
 	}
@@ -344,6 +349,7 @@ func (p *process) ready(r *http.Request) (reasons []string) {
 // readiness is asked.
 func (p *process) drain(servers []*http.Server, stop context.CancelFunc, done <-chan struct{}) error {
 	p.log.Info("draining")
+	p.linger()
 	p.api.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
