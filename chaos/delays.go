@@ -55,10 +55,10 @@ const patience = 2 * time.Second
 func (f delayShare) Felt(ctx context.Context, t *Target) (Evidence, error) {
 	n := probesFor(f.share)
 	limit := min(f.by+f.jitter+time.Second, patience)
-	late := (f.by - f.jitter) * 9 / 10
-	met := count(t.HTTP.probe(ctx, n, probeLanes, limit), func(e reply) bool { return e.took >= min(late, limit) })
+	late := min(f.by-f.jitter, limit) * 9 / 10
+	met := count(t.HTTP.probe(ctx, n, probeLanes, limit), func(e reply) bool { return e.took >= late })
 	return Evidence{
 		Felt: met > 0,
-		Text: fmt.Sprintf("%d of %d requests took %s or longer, wanted %s", met, n, min(late, limit), percent(f.share)),
+		Text: fmt.Sprintf("%d of %d requests took %s or longer, wanted %s", met, n, late, percent(f.share)),
 	}, nil
 }

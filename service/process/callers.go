@@ -17,14 +17,14 @@ func (p *process) callers() {
 	if p.api.Front != nil {
 		if p.api.LookupPool = p.api.FrontPool; split {
 			p.api.LookupPool = service.NewPool(s.Front.Workers, s.Front.QueueLen, s.Front.Deadline)
-			p.workerGauges(Front, "callers", p.api.LookupPool)
+			p.workerGauges("callers", Front, p.api.LookupPool)
 		}
 	}
 	if p.api.Front != nil && p.api.Gate != nil && s.Front.Prepay == service.ByGate {
 		pool := p.api.GatePool
 		if split {
 			pool = service.NewPool(s.Gate.Workers, s.Gate.QueueLen, 0)
-			p.workerGauges(Gate, "callers", pool)
+			p.workerGauges("callers", Gate, pool)
 		}
 		p.api.Front.AskGate(gated{p.api.Gate, pool})
 	}
