@@ -292,6 +292,19 @@ func (t *Town) Count(query string) (n int) {
 	return n
 }
 
+// Exec changes the tables behind the service's back.
+func (t *Town) Exec(statement string) {
+	t.tb.Helper()
+	db, err := sql.Open("mysql", string(t.Config.MySQL.DSN))
+	if err != nil {
+		t.tb.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.tb.Context(), statement); err != nil {
+		t.tb.Fatal(err)
+	}
+}
+
 // Metric reads a metric without labels; -1 when it is not there.
 func (t *Town) Metric(name string) float64 {
 	t.tb.Helper()
