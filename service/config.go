@@ -195,7 +195,7 @@ func Default() *Config {
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
 			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},
 			Registry: RegistrySwitches{Address: Self},
-			Stop:     StopSwitches{Mode: Graceful, Linger: time.Second},
+			Stop:     StopSwitches{Mode: Graceful, Linger: 3 * time.Second},
 			Ready:    Checked,
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -233,7 +232,7 @@ func (t *town) outages() *chaos.Balancer {
 	}
 }
 
-// Stop closes the balancer and then stops the processes: a role's all at once, each role after those that call it.
+// Stop closes the balancer and then stops the processes, all at once: each may take seconds to end in order.
 func (t *town) Stop(ctx context.Context) error {
 	var errs []error
 	if t.balancer != nil {
@@ -242,15 +241,13 @@ func (t *town) Stop(ctx context.Context) error {
 	if t.registry != nil {
 		errs = append(errs, t.registry.Close())
 	}
-	for _, role := range slices.Backward(rolesInOrder) {
-		list := t.all(role)
-		stopped := make([]error, len(list))
-		var all sync.WaitGroup
-		for n, i := range list {
-			all.Go(func() { stopped[n] = i.Stop(ctx) })
-		}
-		all.Wait()
-		errs = append(errs, stopped...)
+	list := t.all("")
+	stopped := make([]error, len(list))
+	var all sync.WaitGroup
+	for n, i := range list {
+		all.Go(func() { stopped[n] = i.Stop(ctx) })
 	}
+	all.Wait()
+	errs = append(errs, stopped...)
 	return errors.Join(errs...)
 }

@@ -42,6 +42,7 @@ type API struct {
 	Unattended bool // front.deadline none: front works on requests whose clients have gone
 
 	draining atomic.Bool
+	denied   atomic.Int64  // readiness, since draining
 	ending   chan struct{} // closed when draining begins
 }
 
@@ -52,6 +53,9 @@ type api struct {
 
 // Withdraw fails readiness; everything is served on.
 func (a *API) Withdraw() { a.draining.Store(true) }
+
+// Refusals is how often readiness was denied since Withdraw.
+func (a *API) Refusals() int { return int(a.denied.Load()) }
 
 // Drain fails readiness and answers the polls.
 func (a *API) Drain() {

@@ -9,15 +9,29 @@ import (
 // lingerFor is how recently somebody must have asked about readiness to be waited for: a balancer asks every few seconds.
 const lingerFor = 10 * time.Second
 
-// linger says that the process is not ready and goes on serving until whoever sends to it has had time to notice: the
-// listener that closes next would refuse what is on its way.
+// toldEnough is how often a balancer must have been told that the process is not ready: three failures take a backend out,
+// and one more may have been asked for before it was.
+const toldEnough = 4
+
+// linger says that the process is not ready and goes on serving until whoever sends to it has heard that, or stop.linger
+// is over: the listener that closes next would refuse what is on its way.
 func (p *process) linger() {
 	p.api.Withdraw()
 	p.mu.Lock()
 	asked := p.asked
 	p.mu.Unlock()
-	if time.Since(asked) < lingerFor {
-		time.Sleep(p.cfg.Switches.Stop.Linger)
+	if time.Since(asked) >= lingerFor {
+		return
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	over := time.After(p.cfg.Switches.Stop.Linger)
+	for p.api.Refusals() < toldEnough {
+		select {
+		case <-tick.C:
+		case <-over:
+			return
+		}
 	}
 }
 
