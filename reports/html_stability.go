@@ -22,22 +22,20 @@ func drawStability(s *Stability, id, class string, width float64) string {
 	for _, label := range stabilityMarks(s) {
 		rows = max(rows, label.row+1)
 	}
-	top := 20.0 + 14*float64(rows)
+	const names = 18.0 // where the bands begin, with their names
+	top := names + 4 + 14*float64(rows)
 	foot := top + height
+	bands := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: foot, To: names}}
 	box := svg.Plot{Drawing: d, X: x, Y: svg.Scale{Min: 0, Max: 1, From: foot, To: top}}
 	for i := range s.Phases {
 		p := &s.Phases[i]
 		if p.ToNS <= p.FromNS {
 			continue
 		}
-		box.Band("band "+p.Name, float64(p.FromNS), float64(p.ToNS))
+		bands.Band("band "+p.Name, float64(p.FromNS), float64(p.ToNS))
 		from, to := x.At(float64(p.FromNS)), x.At(float64(p.ToNS))
-		name := p.Name
-		if textWidth(name) > to-from-4 {
-			name = name[:max(0, min(len(name), int((to-from-4)/6.3)))]
-		}
-		if len(name) > 2 {
-			d.Text("strip-name", svg.Start, from+3, top-5, name)
+		if textWidth(p.Name)*0.9 <= to-from { // the table below names them all
+			d.Text("strip-name", svg.Start, from+3, names+11, p.Name)
 		}
 	}
 	box.YAxis("", []float64{0, 0.5, 1}, func(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) })
@@ -58,8 +56,8 @@ func drawStability(s *Stability, id, class string, width float64) string {
 	box.Level("axis", 0)
 	for _, m := range stabilityMarks(s) {
 		at := x.At(float64(m.at))
-		y := 12 + 14*float64(m.row)
-		d.Line(m.class, at, y+2, at, foot)
+		y := names + 8 + 14*float64(m.row)
+		d.Line(m.class, at, y-6, at, foot)
 		if at+4+textWidth(m.text) < width {
 			d.Text("key", svg.Start, at+4, y+4, m.text)
 		} else {

@@ -421,3 +421,19 @@ func TestStabilityIsJudgedFromTheFolder(t *testing.T) {
 		}
 	}
 }
+
+func TestTheReportDrawsARecovery(t *testing.T) {
+	p := steady()
+	p.good = p.downFor(9, 0.2)
+	a := passedRun()
+	a.Stability = p.judge()
+	page := rendered(t, a)
+	for _, want := range []string{`id="stability"`, "RECOVERING", `class="band trigger"`, `class="bad-bucket"`, "recovered 9.00", "model 10.0", `id="stability-narrow"`} {
+		if !strings.Contains(strings.ReplaceAll(page, "\u00a0", " "), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if a.Stability = nil; strings.Contains(rendered(t, a), `id="stability"`) {
+		t.Error("a run without a fault has a section of stability")
+	}
+}

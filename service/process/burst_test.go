@@ -73,7 +73,7 @@ func TestACallbackAmongNewOrders(t *testing.T) {
 	}{{"as was, it waits behind all that came before it", "none", false}, {"hardened, it is the next", "paid-first", true}} {
 		t.Run(side.name, func(t *testing.T) {
 			t.Parallel()
-			town := start(t, "front.workers", "1", "front.queue", "unbounded", "front.deadline", "none", "admission", side.admission, "refund.after", "1m", "remedy.after", "1m")
+			town := start(t, "front.workers", "1", "front.queue", "unbounded", "front.deadline", "none", "admission", side.admission, "callback.threads", "front", "refund.after", "1m", "remedy.after", "1m")
 			town.AddMachine("m1", 50)
 			paid := town.Buy("paid", "m1")
 			release := town.Channel.HoldPrepays()
