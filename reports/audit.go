@@ -41,6 +41,7 @@ type audit struct {
 	faults    faultBook
 	calls     callBook
 	bids      bidBook
+	messages  messageBook
 	payToDrop *hdrhistogram.Histogram
 	took      map[string]*hdrhistogram.Histogram // service times by kind, for a run without latency.hlog
 	taken     int64                              // At of the first probe that was taken, -1 none
@@ -242,9 +243,15 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.CallIntent, runlog.CallAnswer, runlog.ServiceCall:
 		a.calls.take(r)
 		a.bids.take(r)
+		if r.Channel == "message" {
+			a.messages.take(r, a.run)
+		}
 		if r.Event == runlog.CallAnswer {
 			a.answer(a.calls.of(r.Channel).Kind, r, r.OK)
 		}
+
+	case runlog.QueueSecond:
+		a.messages.take(r, a.run)
 
 	case runlog.MachineCommand:
 		if r.Note != "cancel" {

@@ -32,6 +32,8 @@ type evidence struct {
 	lateness *hdrhistogram.Histogram
 	calls    callBook
 	bid      *BidAudit // nil without one
+	messages messageBook
+	last     int64 // when the last record was booked
 	samples  []runlog.Sample
 	faults   []Fault
 
@@ -80,6 +82,7 @@ var gauges = slices.Concat(
 			func(e *evidence) (float64, int) { return float64(e.audit.ProbesTaken), e.audit.Probes },
 		},
 	},
+	messageGauges,
 	latencyGauges(),
 	callGauges,
 	countedGauges(),
@@ -226,6 +229,7 @@ var errorDocs = map[string]string{
 	"result":    "results not answered 200",
 	"heartbeat": "heartbeats not answered 200",
 	"bid":       "purchases of a bid's share that were answered neither as they should be nor as sold out, or not at all",
+	"message":   "sends of a batch of messages that the queue did not take",
 	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }
 

@@ -30,6 +30,10 @@ func (s *Scenario) check() []finding {
 	if clockOK {
 		s.checkSale(add)
 	}
+	if messagesOK := s.checkPeaks(add, "messages", s.Messages.Peaks); clockOK && messagesOK {
+		s.checkCalls(add, "messages", s.MessagesCurve())
+	}
+	s.checkSides(add)
 	if clockOK && browseOK {
 		s.checkBrowse(add)
 	}

@@ -66,6 +66,7 @@ func defaults() Scenario {
 		Machines: Machines{
 			Dispense: Delay{Kind: "uniform", A: time.Second, B: 2 * time.Second},
 		},
+		Messages: defaultMessages(),
 		Upstream: Upstreams{
 			Create:   newUpstream(80 * time.Millisecond),
 			Query:    newUpstream(60 * time.Millisecond),

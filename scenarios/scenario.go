@@ -18,6 +18,7 @@ type Scenario struct {
 	Upstream Upstreams
 	Browse   Browse
 	Sale     Sale
+	Messages Messages
 	Topology Topology
 	Database Database
 	Faults   []Fault
@@ -27,6 +28,7 @@ type Scenario struct {
 	// names of service.Config ("callback.workers"), values scalars as written.
 	Service map[string]string
 	AsWas   map[string]string
+	Sides   []Side
 
 	// Expect and Signature map a measure ("notify.p99") to a condition ("< 1s"). All of Expect must hold for a run to
 	// pass; all of Signature must hold for an as-was run to be the documented failure.

@@ -23,6 +23,7 @@ type Config struct {
 	Alipay   AlipayAccess   `yaml:"alipay"`
 	Identity IdentityAccess `yaml:"identity_service"`
 	Risk     RiskAccess     `yaml:"risk_service"`
+	Intake   IntakeAccess   `yaml:"intake"`
 	Peers    Peers          `yaml:"peers"`
 	Registry RegistryAccess `yaml:"registry"`
 	Switches Profile        `yaml:"switches"`
@@ -185,6 +186,7 @@ func Default() *Config {
 			},
 			Refund:   RefundSwitches{After: 90 * time.Second, Guard: GuardCAS, CancelWait: 10 * time.Second, Every: time.Second},
 			Command:  CommandSwitches{TTL: 20 * time.Second, Late: 30 * time.Second, PushAgain: 10 * time.Second},
+			Consumer: ConsumerSwitches{Prefetch: Bounded, Delete: Sync, Workers: 10},
 			Dispense: DispenseSwitches{MaxAge: 5 * time.Minute},
 			Pay:      PaySwitches{Window: 5 * time.Minute},
 			Remedy:   RemedySwitches{Mode: On, After: 30 * time.Second, Every: 5 * time.Second},

@@ -23,6 +23,7 @@ type Metrics struct {
 	Requests *prometheus.HistogramVec // route, status
 	Calls    *prometheus.HistogramVec // upstream operation, outcome
 	Jobs     *prometheus.CounterVec   // job, outcome
+	Messages *prometheus.CounterVec   // outcome of a receive that failed, or of a message
 	Polls    prometheus.Gauge         // machines that wait
 	Recorded prometheus.Counter       // refused notifications that could not be written down
 }
@@ -59,6 +60,7 @@ func NewMetrics() *Metrics {
 		Errors:   counter("db_errors_total", "MySQL errors by number.", "number"),
 		Requests: histogram("http_request_seconds", "Requests by route and status. A machine's poll counts until it is answered.", "route", "status"),
 		Calls:    histogram("upstream_seconds", "Calls to payment channels and the identity service.", "upstream", "operation", "outcome"),
+		Messages: counter("messages_total", "Messages of machines by what became of them, and receives that failed.", "outcome"),
 		Jobs:     counter("job_runs_total", "Runs of scheduled jobs by outcome.", "job", "outcome"),
 		Polls:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "lunchrush", Name: "polls_waiting", Help: "Machines whose poll waits for a command."}),
 		Recorded: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "refusals_unrecorded_total", Help: "Refused notifications that could not be written down."}),

@@ -84,6 +84,7 @@ type Profile struct {
 	Queue    QueueSwitches    `yaml:"queue"`
 	Refund   RefundSwitches   `yaml:"refund"`
 	Command  CommandSwitches  `yaml:"command"`
+	Consumer ConsumerSwitches `yaml:"consumer"`
 	Dispense DispenseSwitches `yaml:"dispense"`
 	Pay      PaySwitches      `yaml:"pay"`
 	Remedy   RemedySwitches   `yaml:"remedy"`

@@ -30,6 +30,7 @@ type Store interface {
 	Refunds
 	Remedies
 	BidBook
+	Readings
 	AsWas
 
 	// Book writes the service's own book, line by line, to emit. It reads one snapshot.

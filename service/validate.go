@@ -41,6 +41,7 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 			add("%s: %q is not host:port", a.name, a.value)
 		}
 	}
+	c.Intake.validate(add)
 	if c.MySQL.DSN == "" {
 		add("mysql.dsn: empty")
 	}

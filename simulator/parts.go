@@ -123,4 +123,7 @@ type ServiceSettings struct {
 
 	IdentityURL string
 	RiskURL     string // "" without a bid
+
+	QueueURL    string // base of the message queue that machines' readings come by; "" when there are none
+	MeteringURL string // base of the system that is told of every reading
 }

@@ -54,6 +54,7 @@ type workloadKind struct {
 var workloads = []workloadKind{
 	{SendBrowse, planBrowse, openBrowse},
 	{SendBid, planBid, openBid},
+	{SendMessage, planMessages, openMessages},
 }
 
 // A PlanCall is one call of a workload, with what chance decides about it.

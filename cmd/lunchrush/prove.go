@@ -104,7 +104,7 @@ func provable() string {
 // proveOne proves a scenario with each run's progress and summary shown.
 func proveOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (reports.Proof, error) {
 	first := true
-	return stage.Prove(ctx, s, seed, func(ctx context.Context, side string) (harness.Result, error) {
+	return stage.Prove(ctx, s, seed, func(ctx context.Context, s *scenarios.Scenario, side string) (harness.Result, error) {
 		if !first {
 			t.say("")
 		}

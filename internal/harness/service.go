@@ -73,6 +73,11 @@ func profile(sc *scenarios.Scenario, side string) (*service.Config, error) {
 func Check(sc *scenarios.Scenario) error {
 	_, hardened := profile(sc, Hardened)
 	_, asWas := profile(sc, AsWas)
+	for _, side := range sc.Sides {
+		if _, err := profile(sc.On(side), side.Name); err != nil && hardened == nil {
+			asWas = errors.Join(asWas, err)
+		}
+	}
 	_, broken := newFaults(sc)
 	if hardened != nil { // the as-was side stands on the same switches
 		asWas = nil

@@ -124,7 +124,7 @@ func (l *lane) prove(ctx context.Context, sc *scenarios.Scenario) reports.Proof 
 		s.Tell(fmt.Sprintf("%s: %v", sc.Name, err))
 		return p
 	}
-	p, err := l.stage.Prove(ctx, sc, s.Seed, func(ctx context.Context, side string) (Result, error) {
+	p, err := l.stage.Prove(ctx, sc, s.Seed, func(ctx context.Context, sc *scenarios.Scenario, side string) (Result, error) {
 		s.Tell(fmt.Sprintf("%s: %s begins", sc.Name, side))
 		result, err := l.stage.Run(ctx, Options{
 			Scenario: sc, Side: side, Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,

@@ -35,6 +35,7 @@ func wire(cfg *service.Config, stack testbed.Stack, up simulator.ServiceSettings
 	}
 	cfg.Identity.URL = up.IdentityURL
 	cfg.Risk.URL = up.RiskURL
+	cfg.Intake = service.IntakeAccess{QueueURL: up.QueueURL, MeteringURL: up.MeteringURL}
 }
 
 // marshal is the configuration as the service's process reads it on stdin, keys included: it must go nowhere else.

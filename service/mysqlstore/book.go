@@ -144,6 +144,9 @@ func (s *Store) Book(ctx context.Context, emit func(line any) error) (err error)
 	if err := bookBids(ctx, tx, emit); err != nil {
 		return err
 	}
+	if err := bookReadings(ctx, tx, emit); err != nil {
+		return err
+	}
 	return emit(endLine{"end", orders})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -83,7 +84,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
 
 // Migrate creates the tables that are missing.
 func (s *Store) Migrate(ctx context.Context) error {
-	for _, statement := range schema {
+	for _, statement := range slices.Concat(schema, readingTables) {
 		if _, err := s.exec(ctx, statement); err != nil {
 			return fmt.Errorf("creating tables: %w", err)
 		}

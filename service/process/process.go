@@ -16,6 +16,7 @@ import (
 
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/service/httpapi"
+	"github.com/lunchrush/lunchrush/service/msgqueue"
 	"github.com/lunchrush/lunchrush/service/mysqlstore"
 	"github.com/lunchrush/lunchrush/service/rediscache"
 )
@@ -90,6 +91,7 @@ type process struct {
 	replica *mysqlstore.Store // nil: reads go to store
 	cache   *rediscache.Cache
 	pushes  *rediscache.PushQueue
+	intake  *service.Intake // nil: nothing is taken in
 	metrics *service.Metrics
 	api     *httpapi.API
 	jobs    *service.Jobs
@@ -190,6 +192,9 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 	}
 	if has(Jobs) {
 		p.jobs = service.NewJobs(parts, waker)
+		if in := p.cfg.Intake; in.QueueURL != "" {
+			p.intake = service.NewIntake(parts, msgqueue.NewQueue(in.QueueURL), msgqueue.NewMetering(in.MeteringURL))
+		}
 	}
 }
 
@@ -289,6 +294,9 @@ func (p *process) start(ctx context.Context) <-chan struct{} {
 		}
 		if p.jobs != nil {
 			roles.Go(func() { p.jobs.Run(ctx) })
+		}
+		if p.intake != nil {
+			roles.Go(func() { p.intake.Run(ctx) })
 		}
 		roles.Wait()
 	}()
