@@ -88,6 +88,7 @@ var gauges = slices.Concat(
 	countedGauges(),
 	bidGauges,
 	shareGauges(),
+	shopGauges,
 	[]gauge{
 		payToDrop("p50", 0.5, func(q Quantiles) int64 { return q.P50 }),
 		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),
@@ -230,6 +231,7 @@ var errorDocs = map[string]string{
 	"heartbeat": "heartbeats not answered 200",
 	"bid":       "purchases of a bid's share that were answered neither as they should be nor as sold out, or not at all",
 	"message":   "sends of a batch of messages that the queue did not take",
+	"reprice":   "changes of a price that the service did not confirm",
 	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }
 

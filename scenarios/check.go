@@ -29,6 +29,7 @@ func (s *Scenario) check() []finding {
 	}
 	if clockOK {
 		s.checkSale(add)
+		s.checkReprice(add)
 	}
 	if messagesOK := s.checkPeaks(add, "messages", s.Messages.Peaks); clockOK && messagesOK {
 		s.checkCalls(add, "messages", s.MessagesCurve())

@@ -18,6 +18,7 @@ func fileFields(s *Scenario) []field {
 		{"machines", false, "What machines do with a dispense command. Shares of all orders; the rest dispense and report.", group(machinesFields(&s.Machines))},
 		{"upstream", false, "How the service's upstreams answer: how late, and with what errors.", group(upstreamFields(&s.Upstream))},
 		{"browse", false, "Buyers who look at prices, beside the orders.", group(browseFields(&s.Browse))},
+		{"reprice", false, "An operator who changes prices while buyers look.", group(repriceFields(&s.Reprice))},
 		{"bid", false, "A lot of units that many want at once.", group(saleFields(&s.Sale))},
 		{"messages", false, "Machines' readings, which reach the service through a message queue.", group(messagesFields(&s.Messages))},
 		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},

@@ -19,6 +19,7 @@ type Scenario struct {
 	Browse   Browse
 	Sale     Sale
 	Messages Messages
+	Reprice  Reprice
 	Topology Topology
 	Database Database
 	Faults   []Fault

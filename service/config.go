@@ -190,7 +190,7 @@ func Default() *Config {
 			Dispense: DispenseSwitches{MaxAge: 5 * time.Minute},
 			Pay:      PaySwitches{Window: 5 * time.Minute},
 			Remedy:   RemedySwitches{Mode: On, After: 30 * time.Second, Every: 5 * time.Second},
-			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second},
+			Cache:    CacheSwitches{Mode: SingleFlight, TTL: time.Minute, TTLJitter: 12 * time.Second, NegativeTTL: 5 * time.Second, Stale: time.Minute},
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second, Prepay: Direct},
 			Admit:    PaidFirst,
 			Callers:  CallersSwitches{Share: Split},

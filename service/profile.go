@@ -46,6 +46,7 @@ const (
 
 	SingleFlight = "single-flight"
 	Aside        = "aside"
+	Naive        = "naive"
 
 	Split  = "split"
 	Shared = "pool"
@@ -184,10 +185,11 @@ type RemedySwitches struct {
 
 // CacheSwitches are shop's.
 type CacheSwitches struct {
-	Mode        string        `yaml:"mode" accepts:"single-flight|aside|off" incident:"shop-punch-through, cache-teething" doc:"single-flight: one reader of a missing key asks the database; aside: each does; off: no cache"`
-	TTL         time.Duration `yaml:"ttl" min:"1ms" incident:"cache-teething" doc:"how long a slot's price is cached"`
+	Mode        string        `yaml:"mode" accepts:"single-flight|aside|naive|off" incident:"shop-punch-through, cache-teething" doc:"single-flight: a machine's prices are one key, and one reader of a missing key asks the database; aside: a key for each slot, and each reader of a missing one asks; naive: as aside, all keys live equally long, nothing is remembered of unknown slots, and a new price does not reach the cache; off: no cache"`
+	TTL         time.Duration `yaml:"ttl" min:"1ms" incident:"cache-teething" doc:"how long a price is cached"`
 	TTLJitter   time.Duration `yaml:"ttl_jitter" min:"0s" incident:"cache-teething" doc:"up to so much is added to each key's time, so that they do not expire together"`
-	NegativeTTL time.Duration `yaml:"negative_ttl" min:"0s" incident:"shop-punch-through" doc:"how long it is remembered that a slot does not exist; 0 not at all"`
+	NegativeTTL time.Duration `yaml:"negative_ttl" min:"0s" incident:"shop-punch-through" doc:"how long it is remembered that a machine, or aside a slot, does not exist; 0 not at all"`
+	Stale       time.Duration `yaml:"stale" min:"0s" incident:"shop-punch-through" doc:"single-flight: how long a price whose time is over is told on while one reader asks for the new one; 0 not at all"`
 }
 
 // FrontSwitches bound what front takes on.

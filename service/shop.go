@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -21,70 +20,22 @@ type Catalog struct {
 // NewCatalog makes a catalogue.
 func NewCatalog(p Parts) *Catalog { return &Catalog{Parts: p} }
 
-// Values that the cache holds instead of a price.
-const (
-	noMachine = "no-machine"
-	noSlot    = "no-slot"
-)
-
-func priceKey(machineID string, slot int) string {
-	return "lr:price:" + machineID + ":" + strconv.Itoa(slot)
-}
-
 // Price is a slot's price in fen. ErrUnknownMachine, ErrUnknownSlot.
 func (c *Catalog) Price(ctx context.Context, machineID string, slot int) (int64, error) {
-	if c.Profile.Cache.Mode == Off {
+	c.Metrics.PriceLooks.Inc()
+	switch c.Profile.Cache.Mode {
+	case Off:
 		text, err := c.load(ctx, machineID, slot)
 		return priceOf(text, err)
+	case Aside, Naive:
+		return c.priceAside(ctx, machineID, slot)
 	}
-	key := priceKey(machineID, slot)
-	text, found, err := c.Cache.Get(ctx, key)
-	if err == nil && found {
-		c.Metrics.Cache.WithLabelValues("hit").Inc()
-		return priceOf(text, nil)
-	}
-	if err != nil {
-		c.Metrics.Cache.WithLabelValues("failed").Inc() // the database answers instead
-	} else {
-		c.Metrics.Cache.WithLabelValues("miss").Inc()
-	}
-	if c.Profile.Cache.Mode == Aside {
-		// As was: everyone who misses asks the database, all at the same moment for a key that just expired.
-		return priceOf(c.fill(ctx, key, machineID, slot))
-	}
-	v, err, _ := c.flight.Do(key, func() (any, error) {
-		ctx, cancel := detached(ctx, 5*time.Second) // others wait for it: one buyer's leaving must not fail them
-		defer cancel()
-		return c.fill(ctx, key, machineID, slot)
-	})
-	if err != nil {
-		return 0, err
-	}
-	return priceOf(v.(string), nil) //nolint:forcetypeassert // fill returns a string
+	return c.listedPrice(ctx, machineID, slot)
 }
 
-func (c *Catalog) fill(ctx context.Context, key, machineID string, slot int) (string, error) {
-	text, err := c.load(ctx, machineID, slot)
-	if err != nil {
-		return "", err
-	}
-	ttl := c.Profile.Cache.TTL
-	if j := c.Profile.Cache.TTLJitter; j > 0 {
-		ttl += rand.N(j)
-	}
-	if text == noMachine || text == noSlot {
-		ttl = c.Profile.Cache.NegativeTTL
-	}
-	if ttl > 0 {
-		if err := c.Cache.Put(ctx, key, text, ttl); err != nil {
-			c.Metrics.Cache.WithLabelValues("failed").Inc()
-		}
-	}
-	return text, nil
-}
-
+// load asks the database about one slot.
 func (c *Catalog) load(ctx context.Context, machineID string, slot int) (string, error) {
-	c.Metrics.Cache.WithLabelValues("loaded").Inc()
+	c.Metrics.PriceReads.Inc()
 	s, err := c.Store.Slot(ctx, machineID, slot)
 	if err == nil {
 		return strconv.FormatInt(s.PriceFen, 10), nil
@@ -92,6 +43,7 @@ func (c *Catalog) load(ctx context.Context, machineID string, slot int) (string,
 	if !errors.Is(err, ErrNotFound) {
 		return "", err
 	}
+	c.Metrics.PriceReads.Inc()
 	known, err := c.Store.HasMachine(ctx, machineID)
 	if err != nil {
 		return "", err
@@ -118,6 +70,43 @@ func priceOf(text string, err error) (int64, error) {
 	return fen, nil
 }
 
+// dropAgain is when what was dropped from the cache is dropped a second time: a reader who had read the database before
+// the write may have put the old price back. Longer than a read takes.
+const dropAgain = 500 * time.Millisecond
+
+// SetPrice changes a slot's price, and what the cache holds of it. ErrUnknownSlot.
+func (c *Catalog) SetPrice(ctx context.Context, machineID string, slot int, fen int64) error {
+	err := c.Store.SetPrice(ctx, machineID, slot, fen)
+	if errors.Is(err, ErrNotFound) {
+		return ErrUnknownSlot
+	}
+	if err != nil {
+		return err
+	}
+	if c.Profile.Cache.Mode == Naive {
+		// As was. What hurts: nobody tells the cache. The old price is told until its time is over.
+		return nil
+	}
+	c.forget(ctx, priceKey(machineID, slot), listKey(machineID))
+	time.AfterFunc(dropAgain, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		c.forget(ctx, priceKey(machineID, slot), listKey(machineID))
+	})
+	return nil
+}
+
+// forget drops keys, and lets nobody join a read that began before.
+func (c *Catalog) forget(ctx context.Context, keys ...string) {
+	for _, k := range keys {
+		c.flight.Forget(k)
+	}
+	if err := c.Cache.Drop(ctx, keys...); err != nil {
+		// A stale price lives until its TTL ends.
+		c.Log.Warn("dropping cached prices", "keys", len(keys), "error", err)
+	}
+}
+
 // PutMachines writes machines and forgets what the cache held of them.
 func (c *Catalog) PutMachines(ctx context.Context, list []Machine) error {
 	if err := c.Store.PutMachines(ctx, list); err != nil {
@@ -125,13 +114,11 @@ func (c *Catalog) PutMachines(ctx context.Context, list []Machine) error {
 	}
 	var keys []string
 	for _, m := range list {
+		keys = append(keys, listKey(m.ID))
 		for _, s := range m.Slots {
 			keys = append(keys, priceKey(m.ID, s.Slot))
 		}
 	}
-	if err := c.Cache.Drop(ctx, keys...); err != nil {
-		// A stale price lives until its TTL ends.
-		c.Log.Warn("dropping cached prices", "keys", len(keys), "error", err)
-	}
+	c.forget(ctx, keys...)
 	return nil
 }

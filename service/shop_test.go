@@ -17,16 +17,30 @@ import (
 type priceStore struct {
 	service.Store
 	reads atomic.Int32
-	fen   int64
+	fen   int64 // read at the beginning of a read, as a database with snapshots does
 }
 
 func (s *priceStore) Slot(_ context.Context, machineID string, slot int) (service.Slot, error) {
 	s.reads.Add(1)
+	fen := s.fen
 	time.Sleep(50 * time.Millisecond) // in the bubble's time: a database that takes a while
 	if machineID != "m" || slot != 1 {
 		return service.Slot{}, service.ErrNotFound
 	}
-	return service.Slot{Slot: 1, PriceFen: s.fen}, nil
+	return service.Slot{Slot: 1, PriceFen: fen}, nil
+}
+
+func (s *priceStore) Slots(ctx context.Context, machineID string) ([]service.Slot, error) {
+	slot, err := s.Slot(ctx, machineID, 1)
+	if err != nil {
+		return nil, nil //nolint:nilerr // an unknown machine has none
+	}
+	return []service.Slot{slot}, nil
+}
+
+func (s *priceStore) SetPrice(_ context.Context, _ string, _ int, fen int64) error {
+	s.fen = fen
+	return nil
 }
 
 func (s *priceStore) HasMachine(_ context.Context, id string) (bool, error) { return id == "m", nil }
@@ -110,7 +124,7 @@ func TestWhoAsksTheDatabaseForAMissingPrice(t *testing.T) {
 	}
 }
 
-func TestUnknownSlotsAreRememberedShortly(t *testing.T) {
+func TestUnknownSlotsAndMachinesAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, store, _ := catalog(service.SingleFlight)
 		for range 10 {
@@ -125,7 +139,7 @@ func TestUnknownSlotsAreRememberedShortly(t *testing.T) {
 			t.Errorf("%d reads", n)
 		}
 		time.Sleep(6 * time.Second)
-		_, _ = c.Price(t.Context(), "m", 2)
+		_, _ = c.Price(t.Context(), "x", 2)
 		if n := store.reads.Load(); n != 3 {
 			t.Errorf("%d reads after the negative TTL", n)
 		}
@@ -151,4 +165,95 @@ func TestADeadCacheFailsNobody(t *testing.T) {
 			t.Error(fen, err)
 		}
 	})
+}
+
+// The documented failure shop-punch-through: looks at slots that do not exist, each at another.
+func TestWhoCountsThroughSlotsDoesNotGetThrough(t *testing.T) {
+	for mode, reads := range map[string]int32{service.SingleFlight: 1, service.Aside: 100, service.Naive: 100} {
+		synctest.Test(t, func(t *testing.T) {
+			c, store, _ := catalog(mode)
+			for i := range 100 {
+				if _, err := c.Price(t.Context(), "m", 2+i); !errors.Is(err, service.ErrUnknownSlot) {
+					t.Error(err)
+				}
+			}
+			if n := store.reads.Load(); n != reads {
+				t.Errorf("%s: %d reads, wanted %d", mode, n, reads)
+			}
+		})
+	}
+}
+
+func TestAPriceWhoseTimeIsOverIsToldWhileOneAsks(t *testing.T) {
+	for _, side := range []struct {
+		name  string
+		stale time.Duration
+		waits time.Duration
+	}{
+		{"told on: nobody waits", time.Minute, 0},
+		{"not told on: who comes waits for the database", 0, 50 * time.Millisecond},
+	} {
+		t.Run(side.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, store, _ := catalog(service.SingleFlight)
+				c.Profile.Cache.Stale, c.Profile.Cache.TTLJitter = side.stale, 0
+				_, _ = c.Price(t.Context(), "m", 1)
+				time.Sleep(c.Profile.Cache.TTL + time.Second)
+				began := time.Now()
+				for range 10 {
+					if fen, err := c.Price(t.Context(), "m", 1); fen != 350 || err != nil {
+						t.Error(fen, err)
+					}
+				}
+				if waited := time.Since(began); waited != side.waits {
+					t.Errorf("waited %s, wanted %s", waited, side.waits)
+				}
+				time.Sleep(time.Second)
+				if n := store.reads.Load(); n != 2 {
+					t.Errorf("%d reads, wanted one for each time", n)
+				}
+			})
+		})
+	}
+}
+
+// The documented failure cache-teething: all keys that were filled together expire together.
+func TestKeysThatWereFilledTogetherExpire(t *testing.T) {
+	for mode, together := range map[string]bool{service.Naive: true, service.Aside: false} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _, cache := catalog(mode)
+			lives := make(map[time.Duration]bool)
+			for range 20 {
+				_ = cache.Drop(t.Context(), "lr:price:m:1")
+				_, _ = c.Price(t.Context(), "m", 1)
+				lives[time.Until(cache.until["lr:price:m:1"])] = true
+			}
+			if (len(lives) == 1) != together {
+				t.Errorf("%s: %d different times of life", mode, len(lives))
+			}
+		})
+	}
+}
+
+func TestAnOperatorsPriceIsTold(t *testing.T) {
+	for _, side := range []struct {
+		name, mode string
+		fen        int64
+	}{
+		{"as was, when the old one's time is over", service.Naive, 350},
+		{"hardened, at once, although a reader brings the old one back", service.SingleFlight, 400},
+	} {
+		t.Run(side.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, _ := catalog(side.mode)
+				go func() { _, _ = c.Price(t.Context(), "m", 1) }() // read before the change, written to the cache after it
+				time.Sleep(25 * time.Millisecond)
+				must(t, c.SetPrice(t.Context(), "m", 1, 400))
+				time.Sleep(time.Second)
+				if fen, err := c.Price(t.Context(), "m", 1); fen != side.fen || err != nil {
+					t.Error(fen, err)
+				}
+			})
+		})
+	}
 }

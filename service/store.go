@@ -50,6 +50,10 @@ type Catalogue interface {
 	MachineKey(ctx context.Context, machineID string) ([]byte, error)
 	// Slot is a slot's price and stock. ErrNotFound.
 	Slot(ctx context.Context, machineID string, slot int) (Slot, error)
+	// Slots are a machine's prices and stock, by slot; none of a machine that is not known, or has no slots.
+	Slots(ctx context.Context, machineID string) ([]Slot, error)
+	// SetPrice changes a slot's price. ErrNotFound.
+	SetPrice(ctx context.Context, machineID string, slot int, fen int64) error
 	// HasMachine tells an unknown machine from an unknown slot.
 	HasMachine(ctx context.Context, machineID string) (bool, error)
 }

@@ -27,10 +27,7 @@ func planBrowse(s *scenarios.Scenario, chance func(string) *stream) []PlanCall {
 	kind := chance("browse kind").quotas(len(due), "", share{"hot", s.Browse.Hot}, share{unknownSlot, s.Browse.Unknown})
 	place := chance("browse place")
 	slots := s.Fleet.Machines * s.Fleet.Slots
-	hot := make([]int, min(s.Browse.HotSlots, slots))
-	for i := range hot {
-		hot[i] = place.below(slots)
-	}
+	hot := hotSlots(s, place)
 	strange := 0
 	calls := make([]PlanCall, len(due))
 	for i := range calls {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -34,6 +35,25 @@ func (p *prices) set(machine string, slot int, fen int64, from time.Duration) {
 	defer p.mu.Unlock()
 	at := place{machine, slot}
 	p.tags[at] = append(p.tags[at], tag{from, fen})
+}
+
+// unsettled is the moment of a price that has been announced and not confirmed.
+const unsettled = time.Duration(math.MaxInt64)
+
+// announce says that a slot is about to get a price: it may be told from now on, and so may the one before.
+func (p *prices) announce(machine string, slot int, fen int64) { p.set(machine, slot, fen, unsettled) }
+
+// settle says from when on only the announced price is right.
+func (p *prices) settle(machine string, slot int, from time.Duration) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tags := p.tags[place{machine, slot}]
+	if n := len(tags); n > 0 && tags[n-1].from == unsettled {
+		tags[n-1].from = from
+	}
 }
 
 // was reports whether the slot had that price at a moment, or has had it since.

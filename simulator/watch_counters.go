@@ -12,6 +12,8 @@ var counters = [...]string{
 	`lunchrush_db_errors_total{number="1205"}`,
 	`lunchrush_db_errors_total{number="1213"}`,
 	`lunchrush_queue_attempts_total{outcome="not-payable"}`,
+	`lunchrush_price_looks_total`,
+	`lunchrush_price_reads_total`,
 }
 
 // counter is the counter that a line tells, and the rest of the line; nil when a row has no column for it.
@@ -27,7 +29,8 @@ func (m *serviceMetrics) counter(line string) (into *int, rest string) {
 // count writes the service's counters into a row.
 func (m *serviceMetrics) count(s *runlog.Sample) {
 	s.DBErrors1040, s.DBErrors1205, s.DBErrors1213, s.QueueNotPayable = m.counted[0], m.counted[1], m.counted[2], m.counted[3]
+	s.PriceLooks, s.PriceReads = m.counted[4], m.counted[5]
 }
 
 // noCounters are those of a service that has told none.
-var noCounters = [len(counters)]int{-1, -1, -1, -1}
+var noCounters = [len(counters)]int{-1, -1, -1, -1, -1, -1}

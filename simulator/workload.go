@@ -55,6 +55,7 @@ var workloads = []workloadKind{
 	{SendBrowse, planBrowse, openBrowse},
 	{SendBid, planBid, openBid},
 	{SendMessage, planMessages, openMessages},
+	{SendReprice, planReprice, openReprice},
 }
 
 // A PlanCall is one call of a workload, with what chance decides about it.

@@ -146,4 +146,7 @@ type Sample struct {
 	// Look-ups of buyers: failed for good since the start, and yet to be made; -1 when nobody could tell.
 	BindsFailed  int `json:"binds_failed"`
 	BindsWaiting int `json:"binds_waiting"`
+	// Prices that shop was asked for since it started, and its questions to the database about them; -1 when it did not tell.
+	PriceLooks int `json:"price_looks"`
+	PriceReads int `json:"price_reads"`
 }

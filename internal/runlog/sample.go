@@ -61,6 +61,8 @@ var columns = []column{
 	{name: "queue_not_payable", int: func(s *Sample) *int { return &s.QueueNotPayable }},
 	{name: "binds_failed", int: func(s *Sample) *int { return &s.BindsFailed }},
 	{name: "binds_waiting", int: func(s *Sample) *int { return &s.BindsWaiting }},
+	{name: "price_looks", int: func(s *Sample) *int { return &s.PriceLooks }},
+	{name: "price_reads", int: func(s *Sample) *int { return &s.PriceReads }},
 }
 
 func sampleHeader() string {

@@ -37,6 +37,7 @@ func (a *api) internal() http.Handler {
 		mux.HandleFunc("POST /internal/push", a.push)
 	}
 	mux.HandleFunc("GET /internal/prices/{machine_id}/{slot}", a.price)
+	mux.HandleFunc("POST /internal/prices/{machine_id}/{slot}", a.setPrice)
 	return watched(mux, a.Metrics, a.Log)
 }
 
@@ -164,6 +165,26 @@ func (a *api) price(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, priceAnswer{fen})
+}
+
+func (a *api) setPrice(w http.ResponseWriter, r *http.Request) {
+	var q priceAnswer
+	err := readJSON(w, r, &q)
+	slot, bad := strconv.Atoi(r.PathValue("slot"))
+	switch {
+	case err != nil:
+	case bad != nil:
+		err = service.ErrUnknownSlot
+	case q.PriceFen <= 0:
+		err = &badRequest{http.StatusBadRequest, "price_fen must be above 0"}
+	default:
+		err = a.Shop.SetPrice(r.Context(), r.PathValue("machine_id"), slot, q.PriceFen)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 type priceAnswer struct {

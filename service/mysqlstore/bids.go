@@ -157,7 +157,7 @@ func (s *Store) BidTotals(ctx context.Context, bidID string) (t service.BidTotal
 }
 
 // progressTries bounds the optimistic lock of AddProgress.
-const progressTries = 3
+const progressTries = 5
 
 // AddProgress moves the progress row as it was (progress row): read it, write it if nobody did meanwhile, and read it
 // again if somebody did, a few times.

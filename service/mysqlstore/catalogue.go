@@ -73,6 +73,25 @@ func (s *Store) Slot(ctx context.Context, machineID string, slot int) (service.S
 	return found, notFound(err)
 }
 
+// Slots are a machine's.
+func (s *Store) Slots(ctx context.Context, machineID string) ([]service.Slot, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT slot, price_fen, stock FROM slots WHERE machine_id = ? ORDER BY slot`, machineID)
+	return all(rows, err, func(r *sql.Rows) (slot service.Slot, err error) {
+		err = r.Scan(&slot.Slot, &slot.PriceFen, &slot.Stock)
+		return slot, err
+	})
+}
+
+// SetPrice changes a slot's price.
+func (s *Store) SetPrice(ctx context.Context, machineID string, slot int, fen int64) error {
+	moved, err := s.moved(ctx, `UPDATE slots SET price_fen = ? WHERE machine_id = ? AND slot = ?`, fen, machineID, slot)
+	if err != nil || moved {
+		return err
+	}
+	_, err = s.Slot(ctx, machineID, slot) // it has that price already, or it is not there
+	return err
+}
+
 // Bound is a buyer's unionid, "" when it is not known.
 func (s *Store) Bound(ctx context.Context, channel service.Channel, buyerID string) (string, error) {
 	var unionid string
