@@ -35,6 +35,7 @@ func TestBrowseThatCannotBe(t *testing.T) {
 			"a campaign outside the clock", `browse: {per_machine_hour: 1, peaks: [{from: "13:00", to: "14:00", times: 2}]}`,
 			"browse.peaks[0].from: the peak from 13:00 to 14:00 is outside the clock, 11:00 to 12:00",
 		},
+		{"prices that nobody looks at", "reprice: {every: 1s}", "reprice: changes prices that nobody looks at; add browse"},
 		{"no rate", "browse: {hot: 10%}", "browse.per_machine_hour: is missing"},
 	}
 	for _, tt := range tests {

@@ -105,8 +105,9 @@ func TestParseMetrics(t *testing.T) {
 			serviceMetrics{-1, -1, [2]pool{{-1, -1, 64}, {7, 9, 0}}, noCounters, unknownBinds},
 		},
 		"counters": {
-			"lunchrush_db_errors_total{number=\"1062\"} 3\nlunchrush_db_errors_total{number=\"1213\"} 4\nlunchrush_db_errors_total{number=\"1040\"} 0\n",
-			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, [...]int{0, -1, 4, -1}, unknownBinds},
+			"lunchrush_db_errors_total{number=\"1062\"} 3\nlunchrush_db_errors_total{number=\"1213\"} 4\nlunchrush_db_errors_total{number=\"1040\"} 0\n" +
+				"lunchrush_price_reads_total 12\n",
+			serviceMetrics{-1, -1, [2]pool{{-1, -1, 0}, {-1, -1, 0}}, [...]int{0, -1, 4, -1, -1, 12}, unknownBinds},
 		},
 		"binds": {
 			"lunchrush_binds_total{outcome=\"failed\"} 3\nlunchrush_binds_total{outcome=\"dropped\"} 2\n" +

@@ -175,6 +175,7 @@ func TestAPriceIsTrueWhileItIsOnTheLabelAndUntilItsAnswerCame(t *testing.T) {
 	p := newPrices()
 	p.set("m1", 1, 300, 0)
 	p.set("m1", 1, 350, 10*time.Second)
+	p.announce("m1", 1, 400)
 	tests := []struct {
 		name string
 		fen  int64
@@ -186,10 +187,49 @@ func TestAPriceIsTrueWhileItIsOnTheLabelAndUntilItsAnswerCame(t *testing.T) {
 		{"the first price after the change is stale", 300, 11 * time.Second, false},
 		{"the second price after the change", 350, 11 * time.Second, true},
 		{"a price that never was", 301, 5 * time.Second, false},
+		{"an announced price", 400, 20 * time.Second, true},
+		{"the price before it, while nobody confirmed it", 350, 20 * time.Second, true},
 	}
 	for _, tt := range tests {
 		if got := p.was("m1", 1, tt.fen, tt.at); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestAConfirmedPriceIsTheOnlyOne(t *testing.T) {
+	p := newPrices()
+	p.set("m1", 1, 300, 0)
+	p.announce("m1", 1, 400)
+	p.settle("m1", 1, 10*time.Second)
+	if !p.was("m1", 1, 300, 9*time.Second) || p.was("m1", 1, 300, 11*time.Second) || !p.was("m1", 1, 400, 11*time.Second) {
+		t.Error("the old price is right until the new one is confirmed, and wrong after it")
+	}
+}
+
+func TestAnOperatorChangesPricesThatAreLookedAt(t *testing.T) {
+	s := browsing()
+	s.Reprice = scenarios.Reprice{Every: 100 * time.Millisecond}
+	p := mustPlan(t, s, 7)
+	looked, fresh := map[string]int{}, map[string]int64{}
+	for _, c := range p.Calls {
+		if c.Kind == SendBrowse {
+			looked[c.Subject]++
+		}
+	}
+	for _, c := range p.Calls {
+		if c.Kind != SendReprice {
+			continue
+		}
+		if looked[c.Subject] < 2 {
+			t.Errorf("nobody looks at %s", c.Subject)
+		}
+		if c.Fen <= s.Fleet.PriceFen[1] || fresh[c.Subject] == c.Fen {
+			t.Errorf("%s gets the price %d, which it had", c.Subject, c.Fen)
+		}
+		fresh[c.Subject] = c.Fen
+	}
+	if len(fresh) != s.Browse.HotSlots {
+		t.Errorf("%d slots get new prices, want the %d hot ones", len(fresh), s.Browse.HotSlots)
 	}
 }
