@@ -39,6 +39,7 @@ type audit struct {
 	queue     QueueFacts
 	tally     tally
 	faults    faultBook
+	answersOf channelAnswers
 	calls     callBook
 	bids      bidBook
 	messages  messageBook
@@ -87,6 +88,7 @@ func newAudit(run *runlog.Manifest) *audit {
 		run:       run,
 		slots:     make(map[slot]*stock),
 		faults:    make(faultBook),
+		answersOf: make(channelAnswers),
 		calls:     make(callBook),
 		payToDrop: newHistogram(),
 		took:      make(map[string]*hdrhistogram.Histogram),
@@ -219,6 +221,7 @@ func (a *audit) take(r *runlog.Record) {
 		}
 	case runlog.NotifyAnswer:
 		a.answer("notify", r, r.OK)
+		a.answersOf.take(r)
 		if r.OK && r.Order != "" {
 			if p := a.payment(a.order(r.Order), r.Txn); p != nil && p.ackedAt == 0 {
 				p.ackedAt = max(r.At, 1)

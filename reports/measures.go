@@ -36,6 +36,7 @@ type evidence struct {
 	last     int64 // when the last record was booked
 	samples  []runlog.Sample
 	faults   []Fault
+	answers  channelAnswers
 
 	stability *Stability // nil: the run had no fault
 }
@@ -157,6 +158,8 @@ var gauges = slices.Concat(
 	},
 	stabilityGauges(),
 	upstreamGauges(),
+	channelGauges("wechat", "WeChat's"),
+	channelGauges("alipay", "Alipay's"),
 )
 
 // Measures are all measures that an expectation or a signature can name.

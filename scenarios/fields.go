@@ -151,6 +151,7 @@ func topologyFields(t *Topology) []field {
 		{"shop", false, "Processes that hold shop data.", numberOf(&t.Shop, 1, processesMax)},
 		{"notifier", false, "Processes that push to machines.", numberOf(&t.Notifier, 1, processesMax)},
 		{"jobs", false, "Processes that run refunds and remedies.", numberOf(&t.Jobs, 1, processesMax)},
+		{"gate_connections", false, "Connections from the balancer to the gates, all channels together. Left out: no limit.", numberOf(&t.GateConnections, 2, connectionsMax)},
 		{"cpus", false, "Cores of one process. Left out: no limit.", numberOf(&t.CPUs, 0.1, 1024)},
 		{"memory_mib", false, "Memory of one process. Left out: no limit.", numberOf(&t.MemoryMiB, 16, 1<<20)},
 		{"balancer", false, "How the load balancer before the processes spreads what comes.", group(balancerFields(&t.Balancer))},

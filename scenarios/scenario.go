@@ -163,6 +163,7 @@ type Topology struct {
 	CPUs                              float64 // of one service process; 0 unlimited
 	MemoryMiB                         int
 	Balancer                          Balancer
+	GateConnections                   int // from the balancer to the gates, all channels together; 0 unlimited
 }
 
 // Database is what the scenario asks of MySQL.

@@ -53,8 +53,8 @@ func (f *Front) PayCallback(ctx context.Context, queueID int64) (CallbackResult,
 
 // asksFirst is notify.ack after-processing with callback.confirm: the notification is checked with the channel before it is
 // looked whether its payment was handled already. One that is sent again costs a round trip too, and nothing comes of it.
-func (f *Front) asksFirst() bool {
-	return f.Profile.Callback.Confirm && f.Profile.Notify.Ack == AfterProcessing
+func (p *Parts) asksFirst() bool {
+	return p.Profile.Callback.Confirm && p.Profile.Notify.Ack == AfterProcessing
 }
 
 // settle carries out what a payment asks for. It may run any number of times, anywhere, for the same payment.
@@ -132,27 +132,27 @@ func (f *Front) dispatch(ctx context.Context, o Order, p Payment, queueID int64)
 }
 
 // confirm asks the channel whether the payment was made.
-func (f *Front) confirm(ctx context.Context, p Payment) error {
-	channel, ok := f.Channels[p.Channel]
+func (p *Parts) confirm(ctx context.Context, what Payment) error {
+	channel, ok := p.Channels[what.Channel]
 	if !ok {
 		return ErrNoSuchChannel
 	}
 	began := time.Now()
-	state, err := channel.Query(ctx, p.OrderID)
-	f.observe(string(p.Channel), "query", began, err)
+	state, err := channel.Query(ctx, what.OrderID)
+	p.observe(string(what.Channel), "query", began, err)
 	switch {
 	case errors.Is(err, ErrOrderUnknown):
 		return fmt.Errorf("%w: the channel does not know it", ErrNotPayable)
 	case err != nil:
 		return err
-	case state.State == TradeRefunded && f.Profile.Refund.Guard == None:
+	case state.State == TradeRefunded && p.Profile.Refund.Guard == None:
 		return nil // what hurts: that the money is back is not looked at
-	case state.State == TradeRefunded && f.asksFirst():
+	case state.State == TradeRefunded && (p.asksFirst() || p.Profile.Notify.Confirm):
 		return nil // it was paid; what became of the order is looked at next
 	case state.State != TradeSuccess:
 		return fmt.Errorf("%w: the channel says %s", ErrNotPayable, state.State)
-	case state.Payment.Fen != p.Fen:
-		return fmt.Errorf("%w: the channel says %d fen, the notification %d", ErrNotPayable, state.Payment.Fen, p.Fen)
+	case state.Payment.Fen != what.Fen:
+		return fmt.Errorf("%w: the channel says %d fen, the notification %d", ErrNotPayable, state.Payment.Fen, what.Fen)
 	}
 	return nil
 }

@@ -194,6 +194,7 @@ func Default() *Config {
 			Front:    FrontSwitches{Queue: Bounded, Workers: 64, QueueLen: 256, Deadline: 2 * time.Second, Prepay: Direct},
 			Admit:    PaidFirst,
 			Callers:  CallersSwitches{Share: Split},
+			Channels: ChannelsSwitches{Share: Split},
 			Resolve:  IdentitySwitches{Mode: Async, Timeout: 3 * time.Second, Pool: Bounded, Breaker: On},
 			Acquirer: AcquirerSwitches{Pool: Bounded, Timeout: 3 * time.Second},
 			Registry: RegistrySwitches{Address: Self},

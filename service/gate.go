@@ -62,6 +62,12 @@ func (g *Gate) Take(ctx context.Context, p Payment) error {
 	}
 	g.binder.Bind(ctx, p)
 
+	if g.Profile.Notify.Confirm {
+		// What hurts, when the channel is slow: this worker waits for it, and is no one else's meanwhile.
+		if err := g.confirm(ctx, p); err != nil {
+			return err
+		}
+	}
 	unique := g.Profile.Dedupe == Unique
 	if !unique && o.TransactionID == p.TransactionID && o.Channel == p.Channel {
 		// As was (dedupe none): check, then act. Two at the same moment both find the order unpaid, and both are stored.

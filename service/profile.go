@@ -96,6 +96,7 @@ type Profile struct {
 	Registry RegistrySwitches `yaml:"registry"`
 	Stop     StopSwitches     `yaml:"stop"`
 	Ready    string           `yaml:"ready" accepts:"checked|none" incident:"process-recycle" doc:"checked: a process says that it is ready when what it needs is there, and that it is not when it is about to end; none: always"`
+	Channels ChannelsSwitches `yaml:"channels"`
 	Resolve  IdentitySwitches `yaml:"identity"`
 	Acquirer AcquirerSwitches `yaml:"acquirer"`
 	Redis    RedisSwitches    `yaml:"redis"`
@@ -124,7 +125,8 @@ type LockSwitches struct {
 
 // NotifySwitches are the gate's.
 type NotifySwitches struct {
-	Ack string `yaml:"ack" accepts:"on-persist|after-processing|on-receipt" incident:"notify-storm, process-recycle" doc:"when a channel's notification is answered: when it is stored, when the order was handled, or as soon as it is understood, to be stored later with others"`
+	Ack     string `yaml:"ack" accepts:"on-persist|after-processing|on-receipt" incident:"notify-storm, process-recycle" doc:"when a channel's notification is answered: when it is stored, when the order was handled, or as soon as it is understood, to be stored later with others"`
+	Confirm bool   `yaml:"confirm" incident:"shared-proxy" doc:"the gate asks the channel about a notification before it stores it, as Alipay's notify_verify wanted: a round trip more, on the gate's worker"`
 }
 
 // PoolSwitches bound the notifications handled at once.
@@ -215,6 +217,11 @@ type StopSwitches struct {
 // RegistrySwitches say how a process announces itself to the balancer.
 type RegistrySwitches struct {
 	Address string `yaml:"address" accepts:"self|hosts-file" incident:"stale-hosts" doc:"self: a process announces the address that it listens at, and the registry calls it back there; hosts-file: what its host's name stands for in the hosts file, unchecked"`
+}
+
+// ChannelsSwitches say what the payment channels have in common.
+type ChannelsSwitches struct {
+	Share string `yaml:"share" accepts:"split|pool" incident:"shared-proxy" doc:"split: each channel's notifications have their part of gate.workers and gate.queue_len to themselves, and of the balancer's connections; pool: all channels share them"`
 }
 
 // IdentitySwitches are those of the unionid look-up.

@@ -25,12 +25,12 @@ func hostsFile(r resident) string {
 
 // poolNames are the balancer's pools that an instance of a role is in. A pool for each channel: the one's slowness must not
 // take the other's connections.
-func poolNames(role string) []string {
+func (t *town) poolNames(role string) []string {
 	switch role {
 	case "front":
 		return []string{"front", doorInternal}
 	case "gate":
-		return []string{"gate-wechat", "gate-alipay"}
+		return t.gatePools()
 	case "notifier":
 		return []string{"notifier"}
 	}
@@ -55,11 +55,15 @@ func (t *town) weight(name string) int {
 
 // balance puts the balancer before the started processes and returns when all of them have passed their check.
 func (t *town) balance(ctx context.Context) (*balancer.Balancer, error) {
+	gates := t.gatePools()
 	pools := make(map[string]*balancer.Pool)
 	var list []balancer.Pool
 	for _, role := range behindBalancer {
-		for _, name := range poolNames(role) {
+		for _, name := range t.poolNames(role) {
 			p := balancer.Pool{Name: name}
+			if slices.Contains(gates, name) {
+				p.MaxConns = t.gateConnections()
+			}
 			for _, i := range t.all(role) {
 				p.Backends = append(p.Backends, t.backend(&i.resident, name))
 			}
@@ -71,8 +75,8 @@ func (t *town) balance(ctx context.Context) (*balancer.Balancer, error) {
 		Listeners: []balancer.Listener{
 			{Name: doorPublic, Pool: "front"},
 			{Name: doorPolls, Pool: "notifier"},
-			{Name: doorWeChat, Pool: "gate-wechat"},
-			{Name: doorAlipay, Pool: "gate-alipay"},
+			{Name: doorWeChat, Pool: gates[0]},
+			{Name: doorAlipay, Pool: gates[len(gates)-1]},
 			{Name: doorInternal},
 		},
 		Pools: list, Check: balancer.Check{Interval: t.settings.Check}, SlowStart: balancer.SlowStart{Window: t.settings.SlowStart},
@@ -100,12 +104,12 @@ func (t *town) join(m balancer.Member, again bool) error {
 	case b == nil || again:
 		return nil
 	}
-	for _, pool := range poolNames(r.role) {
+	for _, pool := range t.poolNames(r.role) {
 		if err := b.Put(pool, t.backend(r, pool)); err != nil {
 			return err
 		}
 	}
-	if len(poolNames(r.role)) == 0 {
+	if len(t.poolNames(r.role)) == 0 {
 		return nil
 	}
 	return b.Renew(r.label) // another process than before: a slow start, however short the pause was
@@ -135,7 +139,7 @@ func (t *town) role(role string) *chaos.Role {
 			t.leave(i)
 			t.turn()
 			var errs []error
-			for _, pool := range poolNames(role) {
+			for _, pool := range t.poolNames(role) {
 				if slices.ContainsFunc(t.balancer.Shares(), func(s balancer.Share) bool { return s.Pool == pool && s.Backend == i.label && s.In }) {
 					errs = append(errs, t.balancer.Remove(pool, i.label))
 				}
@@ -155,7 +159,7 @@ func (t *town) leave(i *instance) {
 // warmth is an instance's warm-up, which is felt between the balancer and the instance. The harness's own questions do not
 // meet it.
 func (t *town) warmth(i *instance) *chaos.Warmth {
-	pools := slices.DeleteFunc(poolNames(i.role), func(p string) bool { return p == doorInternal })
+	pools := slices.DeleteFunc(t.poolNames(i.role), func(p string) bool { return p == doorInternal })
 	return &chaos.Warmth{
 		Chill: func(by time.Duration, requests, cores int) error {
 			if len(pools) == 0 {

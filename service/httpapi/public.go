@@ -22,7 +22,7 @@ type API struct {
 	Bids         *service.Bids
 	BidPool      *service.Pool
 	Gate         *service.Gate
-	GatePool     *service.Pool
+	GatePools    map[service.Channel]*service.Pool // of the notifications; the same for all, or each its own
 	Verifiers    map[service.Channel]service.Verifier
 	Shop         *service.Catalog
 	Notifier     *service.Notifier // holds polls
@@ -247,7 +247,7 @@ func (a *api) notify(channel service.Channel, v service.Verifier) http.HandlerFu
 		var p service.Payment
 		waiting, done := a.attended(r)
 		defer done()
-		err = a.GatePool.Do(waiting, service.PaidWork, func() (err error) {
+		err = a.GatePools[channel].Do(waiting, service.PaidWork, func() (err error) {
 			if p, err = v.Verify(r, body); err != nil {
 				return err
 			}

@@ -21,24 +21,27 @@ func (p *process) callers() {
 		}
 	}
 	if p.api.Front != nil && p.api.Gate != nil && s.Front.Prepay == service.ByGate {
-		pool := p.api.GatePool
+		pools := p.api.GatePools
 		if split {
-			pool = service.NewPool(s.Gate.Workers, s.Gate.QueueLen, 0)
-			p.workerGauges("callers", Gate, pool)
+			pools = p.poolsByChannel("callers", "gate-")
 		}
-		p.api.Front.AskGate(gated{p.api.Gate, pool})
+		p.api.Front.AskGate(gated{p.api.Gate, pools})
 	}
 }
 
 // gated is the gate of this process, with worker threads of its own.
 type gated struct {
-	gate *service.Gate
-	pool *service.Pool
+	gate  *service.Gate
+	pools map[service.Channel]*service.Pool
 }
 
 // Prepay waits for one of the gate's workers.
 func (g gated) Prepay(ctx context.Context, channel service.Channel, p service.Prepay) (url string, err error) {
-	err = g.pool.Do(ctx, service.PaidWork, func() (err error) {
+	pool := g.pools[channel]
+	if pool == nil {
+		return "", service.ErrNoSuchChannel
+	}
+	err = pool.Do(ctx, service.PaidWork, func() (err error) {
 		url, err = g.gate.Prepay(ctx, channel, p)
 		return err
 	})

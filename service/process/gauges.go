@@ -21,7 +21,6 @@ func (p *process) gauges() {
 	m.Gauge("db_connections_open", "Database connections open.", nil, func() float64 { return float64(p.store.Stats().OpenConnections) })
 	m.Gauge("db_wait_seconds_total", "Time that statements waited for a connection.", nil, func() float64 { return p.store.Stats().WaitDuration.Seconds() })
 	p.workerGauges(Front, "all", p.api.FrontPool)
-	p.workerGauges(Gate, "all", p.api.GatePool)
 	p.workerGauges("bid", "all", p.api.BidPool)
 	if p.api.CallbackPool != p.api.FrontPool {
 		p.workerGauges("callback", "all", p.api.CallbackPool)

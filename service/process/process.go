@@ -188,7 +188,7 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 			callbacks = httpapi.NewPeer(peers.Front, s.Callback.Lease)
 		}
 		p.api.Gate = service.NewGate(parts, callbacks)
-		p.api.GatePool = service.NewPool(s.Gate.Workers, s.Gate.QueueLen, 0)
+		p.api.GatePools = p.gatePools()
 	}
 	if has(Jobs) {
 		p.jobs = service.NewJobs(parts, waker)

@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"math"
+	"testing"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+func TestAChannelsNotifiesAroundAFault(t *testing.T) {
+	const second, ms = int64(1e9), int64(1e6)
+	fault := Fault{Injected: true, FromNS: 100 * second, ToNS: 200 * second}
+	// Two of a hundred take slow, so that the p99 is theirs; 400 before the fault, while it is on, and after.
+	book := func(before, during int64) channelAnswers {
+		c := make(channelAnswers)
+		for phase, slow := range []int64{before, during, 60 * second} {
+			for i := range int64(400) {
+				took := 5 * ms
+				if i%50 == 0 {
+					took = slow
+				}
+				sent := (int64(phase)*100+10)*second + i*100*ms
+				c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "wechat", At: sent + took, Took: took})
+			}
+		}
+		c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "alipay", At: 10 * second, Took: 9 * second})
+		return c
+	}
+	read := func(name string, e *evidence) (float64, int) {
+		for _, g := range channelGauges("wechat", "WeChat's") {
+			if g.Name == name {
+				return g.read(e)
+			}
+		}
+		t.Fatalf("no measure %s", name)
+		return 0, 0
+	}
+	near := func(got, want float64) bool { return got > want*0.99-0.001 && got < want*1.01+0.001 }
+	tests := []struct {
+		name           string
+		before, during int64
+		moved          float64
+	}{
+		{"twice as long", 100 * ms, 200 * ms, 1},
+		{"a tenth longer", 200 * ms, 220 * ms, 0.1},
+		{"half of it again, and less than ten milliseconds", 10 * ms, 15 * ms, 0},
+		{"shorter", 200 * ms, 100 * ms, -0.5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := &evidence{faults: []Fault{fault}, answers: book(tt.before, tt.during)}
+			for name, want := range map[string]float64{
+				"wechat.notify.p99.before": float64(tt.before), "wechat.notify.p99.during": float64(tt.during), "wechat.notify.p99.moved": tt.moved,
+			} {
+				got, n := read(name, e)
+				ok := near(got, want) || want < 0 && near(-got, -want)
+				if n != 400 || !ok {
+					t.Errorf("%s: %v of %d, want %v of 400", name, got, n, want)
+				}
+			}
+			if _, n := read("wechat.notify.p99", e); n != 1200 {
+				t.Errorf("the whole run has %d", n)
+			}
+		})
+	}
+	t.Run("without a fault there is no before", func(t *testing.T) {
+		if _, n := read("wechat.notify.p99.moved", &evidence{answers: book(ms, ms)}); n != 0 {
+			t.Errorf("%d samples", n)
+		}
+	})
+	t.Run("a p99 of few is none", func(t *testing.T) {
+		e := &evidence{faults: []Fault{fault}, answers: channelAnswers{"wechat": {{1, ms}, {150 * second, ms}}}}
+		if v, n := read("wechat.notify.p99.moved", e); n != 1 || !math.IsNaN(v) {
+			t.Errorf("%v of %d", v, n)
+		}
+	})
+}
