@@ -222,8 +222,9 @@ func TestARunAgainstManyProcessesBehindTheBalancerTellsTheirShares(t *testing.T)
 		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
 	}
 	for _, want := range []string{
-		`public: front-1 (49|50|51)\.\d %, front-2 (49|50|51)\.\d % of \d+ requests`,
-		`wechat: gate-1 \d+\.\d %, gate-2 \d+\.\d % of \d+ requests`,
+		`public +front-1 +\d+ +(49|50|51)\.\d % +50\.0 %`,
+		`front-2 +\d+ +(49|50|51)\.\d % +50\.0 %`,
+		`wechat +gate-1 +\d+ +\d+\.\d % +50\.0 %`,
 	} {
 		if !regexp.MustCompile(want).MatchString(s.stdout.String()) {
 			t.Errorf("no line like %q:\n%s", want, s.stdout.String())

@@ -29,6 +29,9 @@ func TestTheExampleOfEveryFaultLoads(t *testing.T) {
 		if slices.Contains([]chaos.Surface{chaos.OnBalancer, chaos.OnInstance, chaos.OnRole}, k.On) {
 			fault += "\ntopology: {front: 2, gate: 1}" // one process has none before it
 		}
+		if strings.Contains(k.Example, "mysql-replica") {
+			fault += "\nneeds: [replica]"
+		}
 		s, err := load(fault)
 		if err != nil {
 			t.Errorf("%s: %v", k.Name, err)
@@ -44,7 +47,7 @@ func TestAFaultThatCannotBeIsRefusedWithItsPlace(t *testing.T) {
 	tests := []struct{ name, fault, want string }{
 		{
 			"no such target", `{at: "11:10", for: 5s, on: mysqll, inject: hold}`,
-			`x.yaml:9:32: faults[0].on: there is no "mysqll"; hold can be on mysql, redis-cache`,
+			`x.yaml:9:32: faults[0].on: there is no "mysqll"; hold can be on mysql, mysql-replica, redis-cache`,
 		},
 		{
 			"a target that does not offer it", `{at: "11:10", for: 5s, on: wechat, inject: kill}`,
