@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
@@ -70,9 +71,12 @@ type Ground struct {
 	Notice  func(message string) // is told what is worth showing while a start takes long; nil: nobody is
 }
 
+// opened counts the stages that this process has opened.
+var opened atomic.Int64
+
 // Open starts a testbed.
 func Open(ctx context.Context, g Ground) (*Stage, error) {
-	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixMilli())
+	id := fmt.Sprintf("%d-%d-%d", os.Getpid(), time.Now().UnixMilli(), opened.Add(1)) // several may open in one millisecond
 	logs := filepath.Join(g.RunsDir, ".logs-"+id)
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, err

@@ -138,7 +138,11 @@ func (l *lane) prove(ctx context.Context, sc *scenarios.Scenario) reports.Proof 
 		// A stage on which a run broke off may be in any state.
 		p.Err = errors.Join(err, l.leave())
 	}
-	s.Tell(fmt.Sprintf("%s: %s", sc.Name, p.Outcome()))
+	if p.Err != nil {
+		s.Tell(fmt.Sprintf("%s: %s: %v", sc.Name, p.Outcome(), p.Err))
+	} else {
+		s.Tell(fmt.Sprintf("%s: %s", sc.Name, p.Outcome()))
+	}
 	return p
 }
 
