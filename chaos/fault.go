@@ -41,12 +41,13 @@ func Kinds() []Kind {
 	return []Kind{
 		latencyKind, bandwidthKind, slicerKind, slowCloseKind, holdKind, blackHoleKind, resetKind, downKind,
 		killKind, pauseKind, restartKind,
+		limitCPUKind, limitMemoryKind,
 		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
 		replicaDelayKind,
 		flushKind, evictKind, stallKind,
 		outageKind,
 		errorsKind, delaysKind, failFirstKind, hangKind,
-		outageKind, coldStartKind, addKind,
+		coldStartKind, addKind,
 	}
 }
 

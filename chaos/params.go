@@ -35,6 +35,18 @@ func (p params) number(name string, low, high int) (int, error) {
 	return n, nil
 }
 
+// decimal reads a figure like "0.25", between low and high.
+func (p params) decimal(name string, low, high float64) (float64, error) {
+	x, err := strconv.ParseFloat(p[name], 64)
+	if err != nil {
+		return 0, mistake(name, "%q is no figure like 0.25", p[name])
+	}
+	if !(x >= low && x <= high) {
+		return 0, mistake(name, "%s is not between %v and %v", p[name], low, high)
+	}
+	return x, nil
+}
+
 // oneOf reads a word out of a fixed set.
 func (p params) oneOf(name string, accepted ...string) (string, error) {
 	if !slices.Contains(accepted, p[name]) {

@@ -23,6 +23,9 @@ const (
 	OnHTTP     Surface = "server of requests"
 	OnInstance Surface = "instance" // a process behind a balancer
 	OnRole     Surface = "role"     // all instances of one kind
+
+	// OnContainer is a part's container. Every process of ours offers it, and has one on the containers testbed alone.
+	OnContainer Surface = "container"
 )
 
 // A Target is what a scenario names with on:. Handles for surfaces that it does not offer are zero.
@@ -38,6 +41,7 @@ type Target struct {
 	Replication *Replication
 	Warmth      *Warmth
 	Role        *Role
+	Container   Container
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.

@@ -94,7 +94,7 @@ func (f *faults) wanted(site string, any ...chaos.Surface) bool {
 // open puts a proxy on a link if it is to be broken, or if the part behind it may come back elsewhere, and returns where
 // to dial now.
 func (f *faults) open(site, addr string, ping chaos.Ping) (string, error) {
-	if !f.wanted(site, chaos.OnLink, chaos.OnProcess) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer) {
 		return addr, nil
 	}
 	link, err := f.board.Open(site, addr, ping)
@@ -137,7 +137,7 @@ func (f *faults) reroute(cfg *service.Config) error {
 
 // openURL is open for a base URL.
 func (f *faults) openURL(site, base string) (string, error) {
-	if !f.wanted(site, chaos.OnLink, chaos.OnProcess) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer) {
 		return base, nil
 	}
 	u, err := url.Parse(base)
@@ -152,9 +152,12 @@ func (f *faults) openURL(site, base string) (string, error) {
 
 // grip takes hold of the stack's parts that are to be broken.
 func (f *faults) grip(stack testbed.Stack) error {
+	if err := f.contained(stack); err != nil {
+		return err
+	}
 	for site, target := range f.targets {
 		name := stackPart(site)
-		if f.wanted(site, chaos.OnProcess) && name != "" {
+		if f.wanted(site, chaos.OnProcess, chaos.OnContainer) && name != "" {
 			p, err := groundPart(stack, site, target.Link)
 			if err != nil {
 				return err
@@ -162,7 +165,7 @@ func (f *faults) grip(stack testbed.Stack) error {
 			if kind := f.ending(target); kind != "" && !p.keeps {
 				return fmt.Errorf("%s keeps nothing on the %s testbed when it ends: %s it on local or containers", site, stack.Name(), kind)
 			}
-			target.Process = p
+			target.Process, target.Container = p, p
 			f.parts = append(f.parts, p)
 		}
 		if f.wanted(site, chaos.OnReplica) {
@@ -288,7 +291,7 @@ func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.I
 		return nil, t, err
 	}
 	t = simulator.Target{Public: public, Internal: i.Internal()}
-	if !f.wanted(siteService, chaos.OnProcess) {
+	if !f.wanted(siteService, chaos.OnProcess, chaos.OnContainer) {
 		return f.servicePart(stack, spec, i, nil), t, nil
 	}
 	internal, err := f.board.Open("service-internal", host(i.Internal()), chaos.PingHTTP)
@@ -297,7 +300,7 @@ func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.I
 	}
 	t.Internal = "http://" + internal.Addr()
 	p = f.servicePart(stack, spec, i, internal)
-	f.targets[siteService].Process = p
+	f.targets[siteService].Process, f.targets[siteService].Container = p, p
 	return p, t, nil
 }
 
@@ -325,7 +328,7 @@ func (f *faults) seize(t *town) error {
 			if at < 0 {
 				return fmt.Errorf("there is no %s", site)
 			}
-			target.Process, target.Warmth = list[at].part, t.warmth(list[at])
+			target.Process, target.Container, target.Warmth = list[at].part, list[at].part, t.warmth(list[at])
 		case slices.Contains(behindBalancer, site):
 			target.Role = t.role(site)
 		}

@@ -33,6 +33,7 @@ func TestFaultsOnTheEmbeddedTestbed(t *testing.T) {
 		{"on: redis-queue, inject: stall", "redis-queue" + small + "stall it on local or containers"},
 		{"on: mysql, inject: kill", "mysql keeps nothing on the embedded testbed when it ends: kill it on local or containers"},
 		{"on: mysql, inject: restart", "mysql keeps nothing on the embedded testbed when it ends: restart it on local or containers"},
+		{"on: mysql, inject: limit-cpu, cpus: 0.1", "mysql is a process on the embedded testbed, which holds nothing to a limit: limit-cpu it on containers"},
 		{"on: redis-cache, inject: flush", ""},
 		{"on: redis-queue, inject: kill", ""},
 		{"on: mysql, inject: pause", ""},

@@ -40,12 +40,20 @@ var samples = []string{
 	"on: redis-cache, inject: stall, every: 400ms",
 }
 
+// limits are faults that need containers.
+var limits = []string{
+	"on: mysql, inject: limit-cpu, cpus: 0.05",
+	"on: redis-cache, inject: limit-cpu, cpus: 0.05",
+	"on: mysql, inject: limit-memory, limit: 600MB",
+	"on: redis-queue, inject: limit-memory, limit: 32MB",
+}
+
 func TestTheSamplesHaveEveryFault(t *testing.T) {
 	for _, k := range chaos.Kinds() {
 		if slices.Contains([]chaos.Surface{chaos.OnBalancer, chaos.OnHTTP, chaos.OnInstance, chaos.OnRole}, k.On) {
 			continue // on the simulator's own parts, or only in front of several processes of the service
 		}
-		if !slices.ContainsFunc(samples, func(s string) bool {
+		if !slices.ContainsFunc(slices.Concat(samples, limits), func(s string) bool {
 			return strings.HasSuffix(s+",", "inject: "+k.Name+",") || strings.Contains(s, "inject: "+k.Name+",")
 		}) {
 			t.Errorf("no sample of %s: add one", k.Name)
@@ -70,7 +78,11 @@ func need(t *testing.T, name, word string) testbed.Choice {
 func rig(t *testing.T, choice testbed.Choice) (testbed.Stack, *faults) {
 	t.Helper()
 	var lines []string
-	for i, s := range samples {
+	injected := samples
+	if choice.Name == testbed.Containers {
+		injected = slices.Concat(samples, limits)
+	}
+	for i, s := range injected {
 		at := time.Duration(i) * time.Minute
 		lines = append(lines, `{at: "11:`+time.Time{}.Add(at).Format("04")+`", for: 1ms, `+s+"}")
 	}

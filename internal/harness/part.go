@@ -27,6 +27,7 @@ type part struct {
 	instance testbed.Instance
 	since    time.Time
 	felled   bool // the present instance is meant to end
+	squeezed bool // a fault has changed its memory limit
 	paused   bool
 	spent    time.Duration // CPU of the instances before
 	died     chan error    // of a death that nobody ordered; has room for one; several parts may share one
@@ -43,13 +44,13 @@ func newPart(p *part, i testbed.Instance) *part {
 
 func (p *part) take(i testbed.Instance) {
 	p.mu.Lock()
-	p.instance, p.since, p.felled, p.paused = i, time.Now(), false, false
+	p.instance, p.since, p.felled, p.paused, p.squeezed = i, time.Now(), false, false, false
 	p.mu.Unlock()
 	go func() {
 		<-i.Exited()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.felled || p.instance != i {
+		if p.felled || p.instance != i || p.starved(i) {
 			return
 		}
 		select {

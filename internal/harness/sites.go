@@ -29,7 +29,7 @@ const (
 var instanceSite = regexp.MustCompile(`^(front|gate|shop|notifier|jobs)-([1-9][0-9]{0,2})$`)
 
 // What single processes of a topology offer.
-var instanceOffers = []chaos.Surface{chaos.OnProcess, chaos.OnInstance}
+var instanceOffers = []chaos.Surface{chaos.OnProcess, chaos.OnContainer, chaos.OnInstance}
 
 // behindBalancer are the roles whose instances the balancer sends to: one more of them can be added while a run goes on.
 var behindBalancer = []string{"front", "gate", "notifier"}
@@ -37,10 +37,10 @@ var behindBalancer = []string{"front", "gate", "notifier"}
 // ground are the sites that every run has.
 func ground() []chaos.Site {
 	return []chaos.Site{
-		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnDatabase}},
+		{Name: siteMySQL, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnDatabase}},
 		{Name: siteReplica, Offers: []chaos.Surface{chaos.OnLink, chaos.OnReplica}},
-		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
-		{Name: siteRedisQueue, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnRedis}},
+		{Name: siteRedisCache, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnRedis}},
+		{Name: siteRedisQueue, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnRedis}},
 		{Name: siteWeChat, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
 		{Name: siteAlipay, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
 		{Name: siteIdentity, Offers: []chaos.Surface{chaos.OnLink, chaos.OnHTTP}},
@@ -48,7 +48,7 @@ func ground() []chaos.Site {
 }
 
 var (
-	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess}}
+	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer}}
 	balancerSite = chaos.Site{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer, chaos.OnHTTP}}
 )
 

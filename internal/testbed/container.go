@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,15 +106,15 @@ func (b *box) ending(ctx context.Context, status int) error {
 	if status == 0 {
 		return nil
 	}
-	why := fmt.Sprintf("exit status %d", status)
+	why := fmt.Errorf("exit status %d", status)
 	if status > 128 {
-		why = fmt.Sprintf("killed by signal %d", status-128)
+		why = fmt.Errorf("killed by signal %d", status-128)
 	}
 	if r, err := b.engine.ContainerInspect(ctx, b.id, client.ContainerInspectOptions{}); err == nil && r.Container.State != nil &&
 		r.Container.State.OOMKilled {
-		why = fmt.Sprintf("killed: out of memory, limit %d MiB", r.Container.HostConfig.Memory>>20)
+		why = fmt.Errorf("%w, limit %d MiB", ErrOutOfMemory, r.Container.HostConfig.Memory>>20)
 	}
-	return fmt.Errorf("%s ended: %s%s; see %s", b.part, why, lastWords(b.log), b.log)
+	return fmt.Errorf("%s ended: %w%s; see %s", b.part, why, lastWords(b.log), b.log)
 }
 
 func (b *box) Public() string          { return b.public }
@@ -219,14 +218,9 @@ func (b *box) Usage(ctx context.Context) (Usage, error) {
 		defer b.mu.Unlock()
 		return Usage{CPU: b.last.CPU}, nil
 	}
-	r, err := b.engine.ContainerStats(ctx, b.id, client.ContainerStatsOptions{})
+	stats, err := b.stats(ctx)
 	if err != nil {
-		return Usage{}, fmt.Errorf("%s: usage: %w", b.part, err)
-	}
-	defer func() { _ = r.Body.Close() }()
-	var stats container.StatsResponse
-	if err := json.NewDecoder(r.Body).Decode(&stats); err != nil {
-		return Usage{}, fmt.Errorf("%s: usage: %w", b.part, err)
+		return Usage{}, err
 	}
 	memory := stats.MemoryStats.Stats
 	u := Usage{
