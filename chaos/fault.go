@@ -42,6 +42,7 @@ func Kinds() []Kind {
 		latencyKind, bandwidthKind, slicerKind, slowCloseKind, holdKind, blackHoleKind, resetKind, downKind,
 		killKind, pauseKind, restartKind,
 		limitCPUKind, limitMemoryKind,
+		clockSkewKind,
 		connectionsKind, tableLockKind, rowLockKind, deadlockKind, readOnlyKind,
 		replicaDelayKind,
 		flushKind, evictKind, stallKind,

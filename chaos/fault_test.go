@@ -196,6 +196,10 @@ func TestMistakesInAFaultNameWhatIsAccepted(t *testing.T) {
 		{"a policy that Redis has not", "evict", map[string]string{"policy": "lru"}, `policy: no such value: "lru"; accepted: allkeys-lru`},
 		{"more pause than time", "stall", map[string]string{"by": "1s", "every": "500ms"}, "every: 500ms is less than by, 1s"},
 		{"no time to start", "restart", map[string]string{"every": "10ms"}, "every: 10ms leaves no time to start"},
+		{"no share of a CPU", "limit-cpu", map[string]string{"cpus": "10%"}, `cpus: "10%" is no figure like 0.25`},
+		{"more CPUs than there are", "limit-cpu", map[string]string{"cpus": "65"}, "cpus: 65 is not between 0.01 and 64"},
+		{"less memory than an engine takes", "limit-memory", map[string]string{"limit": "6MB"}, "limit: 6MB is not between 8MB and"},
+		{"a clock that is hardly wrong", "clock-skew", map[string]string{"by": "-1s"}, "by: -1s can not be told from the right time"},
 		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "jitter: 2ms is not between 0s and 1ms"},
 	}
 	for _, tt := range tests {

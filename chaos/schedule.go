@@ -34,7 +34,7 @@ func Clash(a, b Entry) bool {
 // endsProcess reports whether a kind kills, pauses or restarts.
 func endsProcess(kind string) bool {
 	on := SurfaceOf(kind)
-	return on == OnProcess || on == OnInstance
+	return on == OnProcess || on == OnInstance || on == OnClock
 }
 
 // end is when the entry is over.

@@ -26,6 +26,8 @@ const (
 
 	// OnContainer is a part's container. Every process of ours offers it, and has one on the containers testbed alone.
 	OnContainer Surface = "container"
+
+	OnClock Surface = "clock" // of a process of the service
 )
 
 // A Target is what a scenario names with on:. Handles for surfaces that it does not offer are zero.
@@ -42,6 +44,7 @@ type Target struct {
 	Warmth      *Warmth
 	Role        *Role
 	Container   Container
+	Clock       *Clock
 }
 
 // A Process is a part of a run that can be taken from outside: a process, a container. It is safe for concurrent use.

@@ -26,6 +26,7 @@ type Config struct {
 	Intake   IntakeAccess   `yaml:"intake"`
 	Peers    Peers          `yaml:"peers"`
 	Registry RegistryAccess `yaml:"registry"`
+	Clock    HostClock      `yaml:"clock"`
 	Switches Profile        `yaml:"switches"`
 }
 

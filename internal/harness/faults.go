@@ -94,7 +94,7 @@ func (f *faults) wanted(site string, any ...chaos.Surface) bool {
 // open puts a proxy on a link if it is to be broken, or if the part behind it may come back elsewhere, and returns where
 // to dial now.
 func (f *faults) open(site, addr string, ping chaos.Ping) (string, error) {
-	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnClock) {
 		return addr, nil
 	}
 	link, err := f.board.Open(site, addr, ping)
@@ -137,7 +137,7 @@ func (f *faults) reroute(cfg *service.Config) error {
 
 // openURL is open for a base URL.
 func (f *faults) openURL(site, base string) (string, error) {
-	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer) {
+	if !f.wanted(site, chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnClock) {
 		return base, nil
 	}
 	u, err := url.Parse(base)
@@ -268,11 +268,16 @@ func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, erro
 // servicePart is the service as faults see it. When it may be started again, internal is moved with it: the harness reads
 // the service's own book there.
 func (f *faults) servicePart(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.Instance, internal *chaos.Link) *part {
-	p := newPart(&part{
+	var p *part
+	p = newPart(&part{
 		name: siteService, ping: chaos.PingHTTP, keeps: true,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
 		start: func(ctx context.Context) (testbed.Instance, error) {
+			spec, err := p.clocked(spec)
+			if err != nil {
+				return nil, err
+			}
 			i, err := stack.StartService(ctx, spec)
 			if err != nil {
 				return nil, err
@@ -291,7 +296,7 @@ func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.I
 		return nil, t, err
 	}
 	t = simulator.Target{Public: public, Internal: i.Internal()}
-	if !f.wanted(siteService, chaos.OnProcess, chaos.OnContainer) {
+	if !f.wanted(siteService, chaos.OnProcess, chaos.OnContainer, chaos.OnClock) {
 		return f.servicePart(stack, spec, i, nil), t, nil
 	}
 	internal, err := f.board.Open("service-internal", host(i.Internal()), chaos.PingHTTP)
@@ -300,7 +305,8 @@ func (f *faults) face(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.I
 	}
 	t.Internal = "http://" + internal.Addr()
 	p = f.servicePart(stack, spec, i, internal)
-	f.targets[siteService].Process, f.targets[siteService].Container = p, p
+	target := f.targets[siteService]
+	target.Process, target.Container, target.Clock = p, p, p.clock()
 	return p, t, nil
 }
 
@@ -328,7 +334,8 @@ func (f *faults) seize(t *town) error {
 			if at < 0 {
 				return fmt.Errorf("there is no %s", site)
 			}
-			target.Process, target.Container, target.Warmth = list[at].part, list[at].part, t.warmth(list[at])
+			p := list[at].part
+			target.Process, target.Container, target.Clock, target.Warmth = p, p, p.clock(), t.warmth(list[at])
 		case slices.Contains(behindBalancer, site):
 			target.Role = t.role(site)
 		}

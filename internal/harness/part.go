@@ -26,8 +26,9 @@ type part struct {
 	mu       sync.Mutex // guards what follows
 	instance testbed.Instance
 	since    time.Time
-	felled   bool // the present instance is meant to end
-	squeezed bool // a fault has changed its memory limit
+	felled   bool          // the present instance is meant to end
+	squeezed bool          // a fault has changed its memory limit
+	offset   time.Duration // how far its clock is off from its next start on
 	paused   bool
 	spent    time.Duration // CPU of the instances before
 	died     chan error    // of a death that nobody ordered; has room for one; several parts may share one

@@ -29,7 +29,7 @@ const (
 var instanceSite = regexp.MustCompile(`^(front|gate|shop|notifier|jobs)-([1-9][0-9]{0,2})$`)
 
 // What single processes of a topology offer.
-var instanceOffers = []chaos.Surface{chaos.OnProcess, chaos.OnContainer, chaos.OnInstance}
+var instanceOffers = []chaos.Surface{chaos.OnProcess, chaos.OnContainer, chaos.OnClock, chaos.OnInstance}
 
 // behindBalancer are the roles whose instances the balancer sends to: one more of them can be added while a run goes on.
 var behindBalancer = []string{"front", "gate", "notifier"}
@@ -48,7 +48,7 @@ func ground() []chaos.Site {
 }
 
 var (
-	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer}}
+	serviceSite  = chaos.Site{Name: siteService, Offers: []chaos.Surface{chaos.OnLink, chaos.OnProcess, chaos.OnContainer, chaos.OnClock}}
 	balancerSite = chaos.Site{Name: siteBalancer, Offers: []chaos.Surface{chaos.OnBalancer, chaos.OnHTTP}}
 )
 

@@ -159,6 +159,10 @@ func (t *town) startInstance(ctx context.Context, role string, number int, how n
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
 		start: func(ctx context.Context) (testbed.Instance, error) {
 			// Its address is the same again; the balancer's checks let it in when it is ready.
+			spec, err := i.clocked(spec)
+			if err != nil {
+				return nil, err
+			}
 			return t.stack.StartService(ctx, spec)
 		},
 	}, started)

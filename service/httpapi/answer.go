@@ -142,8 +142,16 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// dated says when an answer was made by the service's clock, which is its host's; net/http would look at the machine's.
+func dated(mux http.Handler, now func() time.Time) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+		mux.ServeHTTP(w, r)
+	})
+}
+
 // watched measures requests and survives panics.
-func watched(mux *http.ServeMux, m *service.Metrics, log *slog.Logger) http.Handler {
+func watched(mux http.Handler, m *service.Metrics, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		sw := &statusWriter{ResponseWriter: w}

@@ -38,7 +38,7 @@ func (a *api) internal() http.Handler {
 	}
 	mux.HandleFunc("GET /internal/prices/{machine_id}/{slot}", a.price)
 	mux.HandleFunc("POST /internal/prices/{machine_id}/{slot}", a.setPrice)
-	return watched(mux, a.Metrics, a.Log)
+	return watched(dated(mux, a.Now), a.Metrics, a.Log)
 }
 
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {

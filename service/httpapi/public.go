@@ -100,7 +100,7 @@ func (a *api) public() http.Handler {
 		mux.HandleFunc("POST /v1/machines/{id}/results", a.machineResult)
 		mux.HandleFunc("POST /v1/machines/{id}/heartbeats", a.heartbeat)
 	}
-	return watched(mux, a.Metrics, a.Log)
+	return watched(dated(mux, a.Now), a.Metrics, a.Log)
 }
 
 type orderAnswer struct {

@@ -20,12 +20,15 @@ type AlipayConfig struct {
 	AppID     string
 	SellerID  string // "" takes payments to any seller, as Alipay allows an app to have several
 	PublicKey string // Alipay's, PKIX: base64 as its console shows it, or PEM
+
+	Now func() time.Time // nil: the machine's clock
 }
 
 // Alipay checks Alipay's asynchronous notifications. It may be used by many goroutines at once.
 type Alipay struct {
 	appID, sellerID string
 	client          *alipay.Client
+	clock           clock
 }
 
 var _ service.Verifier = (*Alipay)(nil)
@@ -44,7 +47,7 @@ func NewAlipay(c AlipayConfig) (*Alipay, error) {
 	if err := client.LoadAliPayPublicKey(c.PublicKey); err != nil {
 		return nil, fmt.Errorf("alipay: the public key: %w", err)
 	}
-	return &Alipay{appID: c.AppID, sellerID: c.SellerID, client: client}, nil
+	return &Alipay{appID: c.AppID, sellerID: c.SellerID, client: client, clock: c.Now}, nil
 }
 
 // Verify turns a notification into a payment. A verified one that is no payment's success is a refusal with
@@ -65,7 +68,7 @@ func (a *Alipay) Verify(r *http.Request, body []byte) (service.Payment, error) {
 	if err != nil {
 		return service.Payment{}, malformed("no notify_time")
 	}
-	if off, too := stale(sent); too {
+	if off, too := a.clock.stale(sent); too {
 		return service.Payment{}, replayed(off)
 	}
 	if n.AppId != a.appID || (a.sellerID != "" && n.SellerId != a.sellerID) {

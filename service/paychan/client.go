@@ -18,6 +18,7 @@ type ClientConfig struct {
 	Key       []byte        // the channel's API key
 	Timeout   time.Duration // of one call, waiting for a connection included
 	Transport http.RoundTripper
+	Now       func() time.Time // signs; nil: the machine's clock
 }
 
 // Client calls a channel's merchant interface, docs/PROTOCOL.md "What the service calls". It may be used by many
@@ -42,6 +43,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	up.clock = c.Now
 	return &Client{channel: c.Channel, key: c.Key, up: up}, nil
 }
 

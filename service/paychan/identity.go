@@ -17,6 +17,7 @@ type IdentityConfig struct {
 	Keys      map[service.Channel][]byte // each channel's API key, which signs the question about its buyer
 	Timeout   time.Duration              // of one call; 6 s and then 3 s in the incident unionid-down
 	Transport http.RoundTripper
+	Now       func() time.Time // signs; nil: the machine's clock
 }
 
 // Identity asks who a buyer is across channels. It may be used by many goroutines at once.
@@ -36,6 +37,7 @@ func NewIdentity(c IdentityConfig) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	up.clock = c.Now
 	return &Identity{keys: c.Keys, up: up}, nil
 }
 

@@ -41,9 +41,19 @@ func ignored(detail string) *service.Refusal {
 	return refused(service.ReasonIgnored, http.StatusOK, detail)
 }
 
+// A clock tells the time of day; nil is the machine's.
+type clock func() time.Time
+
+func (c clock) now() time.Time {
+	if c == nil {
+		return time.Now()
+	}
+	return c()
+}
+
 // stale reports how far t is from now when that is too far.
-func stale(t time.Time) (off time.Duration, too bool) {
-	off = time.Since(t)
+func (c clock) stale(t time.Time) (off time.Duration, too bool) {
+	off = c.now().Sub(t)
 	return off, off >= maxSignedAway || off <= -maxSignedAway
 }
 

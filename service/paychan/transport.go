@@ -42,6 +42,7 @@ type upstream struct {
 	base    *url.URL
 	timeout time.Duration
 	http    *http.Client
+	clock   clock
 }
 
 func newUpstream(name, base string, timeout time.Duration, transport http.RoundTripper) (*upstream, error) {
@@ -84,7 +85,7 @@ func (u *upstream) call(ctx context.Context, key []byte, method, path string, qu
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.name, withoutURL(err))
 	}
-	req.Header.Set("Authorization", authorization(key, method, req.URL.RequestURI(), body, time.Now()))
+	req.Header.Set("Authorization", authorization(key, method, req.URL.RequestURI(), body, u.clock.now()))
 	req.Header.Set("Accept", "application/json")
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")

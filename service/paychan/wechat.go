@@ -24,7 +24,7 @@ import (
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// WeChatConfig is what WeChat Pay gives a merchant. Every field must be set.
+// WeChatConfig is what WeChat Pay gives a merchant. Every field but Now must be set.
 type WeChatConfig struct {
 	AppID    string
 	MchID    string
@@ -33,12 +33,15 @@ type WeChatConfig struct {
 	// Platform holds platform certificates by serial number (upper hex) and public keys by id (PUB_KEY_ID_...), PEM
 	// each. All of them are taken, as during the rotation from one to the other.
 	Platform map[string]string
+
+	Now func() time.Time // nil: the machine's clock
 }
 
 // WeChat checks WeChat Pay v3 notifications. It may be used by many goroutines at once.
 type WeChat struct {
 	appID, mchID string
 	handler      *notify.Handler
+	clock        clock
 }
 
 var _ service.Verifier = (*WeChat)(nil)
@@ -59,7 +62,7 @@ func NewWeChat(c WeChatConfig) (*WeChat, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wechat: %w", err)
 	}
-	return &WeChat{appID: c.AppID, mchID: c.MchID, handler: handler}, nil
+	return &WeChat{appID: c.AppID, mchID: c.MchID, handler: handler, clock: c.Now}, nil
 }
 
 const publicKeyPrefix = "PUB_KEY_ID_"
@@ -143,7 +146,7 @@ func (w *WeChat) Verify(r *http.Request, body []byte) (service.Payment, error) {
 	if len(body) > maxBody {
 		return service.Payment{}, malformed("body too long")
 	}
-	if err := wechatHeader(r.Header); err != nil {
+	if err := wechatHeader(r.Header, w.clock); err != nil {
 		return service.Payment{}, err
 	}
 
@@ -167,7 +170,7 @@ func (w *WeChat) Verify(r *http.Request, body []byte) (service.Payment, error) {
 }
 
 // wechatHeader checks what the SDK is lax about, or refuses without a reason that could be told apart.
-func wechatHeader(h http.Header) error {
+func wechatHeader(h http.Header, now clock) error {
 	sig := h.Get("Wechatpay-Signature")
 	switch {
 	case sig == "":
@@ -185,7 +188,7 @@ func wechatHeader(h http.Header) error {
 	if err != nil || strconv.FormatInt(sec, 10) != stamp {
 		return badSignature("no timestamp")
 	}
-	if off, too := stale(time.Unix(sec, 0)); too {
+	if off, too := now.stale(time.Unix(sec, 0)); too {
 		return replayed(off)
 	}
 	return nil

@@ -132,7 +132,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	parts := service.Parts{
 		Profile: s, Store: store, Reader: reader, Cache: p.cache, Pushes: p.pushes, Locks: p.pushes.Locks(), Identity: out.identity,
 		Channels: service.GuardOrders(out.channels, &s),
-		Metrics:  p.metrics, Log: log, Now: func() time.Time { return time.Now().UTC() },
+		Metrics:  p.metrics, Log: log, Now: cfg.Clock.Now,
 	}
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	p.api = &httpapi.API{

@@ -50,7 +50,7 @@ func (r *registration) run(ctx context.Context, p *process, public, internal str
 		return
 	}
 	a := service.Announcement{
-		Identity: r.cfg.Registry.Identity, Roles: r.roles, StartedMS: time.Now().UnixMilli(),
+		Identity: r.cfg.Registry.Identity, Roles: r.roles, StartedMS: r.cfg.Clock.Now().UnixMilli(),
 		Public: r.cfg.Announced(public), Internal: r.cfg.Announced(internal),
 	}
 	if r.cfg.Switches.Registry.Address == service.Self {

@@ -39,7 +39,7 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 		keys[channel] = key
 		u.channels[channel], err = paychan.NewClient(paychan.ClientConfig{
 			Channel: channel, BaseURL: base, Key: key, Timeout: cfg.Switches.Acquirer.Timeout,
-			Transport: connections(cfg.Switches.Acquirer.Pool),
+			Transport: connections(cfg.Switches.Acquirer.Pool), Now: cfg.Clock.Now,
 		})
 		return err
 	}
@@ -47,7 +47,9 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 		if err := add(service.WeChat, w.BaseURL, w.APIKey); err != nil {
 			return nil, err
 		}
-		v, err := paychan.NewWeChat(paychan.WeChatConfig{AppID: w.AppID, MchID: w.MchID, APIv3Key: string(w.V3Key), Platform: w.Platform})
+		v, err := paychan.NewWeChat(paychan.WeChatConfig{
+			AppID: w.AppID, MchID: w.MchID, APIv3Key: string(w.V3Key), Platform: w.Platform, Now: cfg.Clock.Now,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +59,7 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 		if err := add(service.Alipay, a.BaseURL, a.APIKey); err != nil {
 			return nil, err
 		}
-		v, err := paychan.NewAlipay(paychan.AlipayConfig{AppID: a.AppID, SellerID: a.SellerID, PublicKey: a.PublicKey})
+		v, err := paychan.NewAlipay(paychan.AlipayConfig{AppID: a.AppID, SellerID: a.SellerID, PublicKey: a.PublicKey, Now: cfg.Clock.Now})
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +67,7 @@ func newUpstreams(cfg *service.Config) (*upstreams, error) {
 	}
 	if r := cfg.Switches.Resolve; r.Mode != service.Off && cfg.Identity.URL != "" {
 		identity, err := paychan.NewIdentity(paychan.IdentityConfig{
-			BaseURL: cfg.Identity.URL, Keys: keys, Timeout: r.Timeout, Transport: connections(r.Pool),
+			BaseURL: cfg.Identity.URL, Keys: keys, Timeout: r.Timeout, Transport: connections(r.Pool), Now: cfg.Clock.Now,
 		})
 		if err != nil {
 			return nil, err
