@@ -98,8 +98,22 @@ func (t *Town) Run(roles ...string) {
 	t.Listen(context.Background(), roles...)
 	Eventually(t.tb, 20*time.Second, "service ready", func() bool {
 		status, _ := t.Do("GET", t.Internal+"/readyz", nil)
-		return status == 200
+		return status == 200 && t.migrated()
 	})
+}
+
+// migrated reports whether the tables are there: a service with ready none says that it is ready before they are.
+func (t *Town) migrated() bool {
+	db, err := sql.Open("mysql", string(t.Config.MySQL.DSN))
+	if err != nil {
+		return false
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.tb.Context(), "SELECT 1 FROM slots LIMIT 1")
+	if err != nil {
+		return false
+	}
+	return rows.Close() == nil
 }
 
 // Listen starts the service with roles and waits until it listens. It ends with ctx, with the test, or with Stop.
