@@ -58,39 +58,52 @@ func (e *evidence) during(at int64) bool {
 // sameWithin is a change that counts as none (ours): on a busy machine a scheduler alone makes as much.
 const sameWithin = int64(10 * time.Millisecond)
 
-// channelGauges are the times of one channel's notifies, whole and around the faults.
+// channelGauges are the times of one channel's notifies, whole and around the faults. A 99th percentile of a few hundred stands on a
+// handful of sends, which one stall of a small machine moves; the 90th stays.
 func channelGauges(channel, whose string) []gauge {
-	of := func(name, doc string, in func(e *evidence, at int64) bool) gauge {
-		return gauge{
-			MeasureDoc{channel + ".notify.p99" + name, "ns", "99th percentile of the time until " + whose + " notifies were answered, from their send" + doc},
-			func(e *evidence) (float64, int) {
-				q := e.answers.quantiles(channel, func(at int64) bool { return in(e, at) })
-				return quantile(q, q.P99)
-			},
+	var list []gauge
+	for _, at := range []struct {
+		name, says string
+		of         func(Quantiles) int64
+	}{
+		{"p90", "90th", func(q Quantiles) int64 { return q.P90 }},
+		{"p99", "99th", func(q Quantiles) int64 { return q.P99 }},
+	} {
+		name := channel + ".notify." + at.name
+		part := func(suffix, doc string, in func(e *evidence, at int64) bool) gauge {
+			return gauge{
+				MeasureDoc{name + suffix, "ns", at.says + " percentile of the time until " + whose + " notifies were answered, from their send" + doc},
+				func(e *evidence) (float64, int) {
+					q := e.answers.quantiles(channel, func(at int64) bool { return in(e, at) })
+					return quantile(q, at.of(q))
+				},
+			}
 		}
-	}
-	return []gauge{
-		of("", "", func(*evidence, int64) bool { return true }),
-		of(".before", ", before the first fault", (*evidence).before),
-		of(".during", ", while a fault was on", (*evidence).during),
-		{
-			MeasureDoc{channel + ".notify.p99.moved", "share", "how much longer that was while a fault was on than before the first, as a part of it; less than 10 ms is none"},
-			func(e *evidence) (float64, int) {
-				return moved(e.answers.quantiles(channel, e.before), e.answers.quantiles(channel, e.during))
+		list = append(
+			list,
+			part("", "", func(*evidence, int64) bool { return true }),
+			part(".before", ", before the first fault", (*evidence).before),
+			part(".during", ", while a fault was on", (*evidence).during),
+			gauge{
+				MeasureDoc{name + ".moved", "share", "how much longer that was while a fault was on than before the first, as a part of it; less than 10 ms is none"},
+				func(e *evidence) (float64, int) {
+					before, during := e.answers.quantiles(channel, e.before), e.answers.quantiles(channel, e.during)
+					return moved(at.of(before), at.of(during)), int(min(before.N, during.N))
+				},
 			},
-		},
+		)
 	}
+	return list
 }
 
-// moved is how far a p99 went from where it was.
-func moved(before, during Quantiles) (float64, int) {
-	n := int(min(before.N, during.N))
-	if before.P99 <= 0 || during.P99 < 0 {
-		return never, n
+// moved is how far a percentile went from where it was.
+func moved(before, during int64) float64 {
+	if before <= 0 || during < 0 {
+		return never
 	}
-	change := during.P99 - before.P99
+	change := during - before
 	if int64(math.Abs(float64(change))) < sameWithin {
 		change = 0
 	}
-	return float64(change) / float64(before.P99), n
+	return float64(change) / float64(before)
 }

@@ -63,6 +63,14 @@ func TestAChannelsNotifiesAroundAFault(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the 90th percentile is of all, the 99th of few", func(t *testing.T) {
+		e := &evidence{faults: []Fault{fault}, answers: book(200*ms, 400*ms)}
+		for name, want := range map[string]float64{"wechat.notify.p90.before": 5e6, "wechat.notify.p90.during": 5e6, "wechat.notify.p90.moved": 0} {
+			if got, n := read(name, e); n != 400 || !near(got, want) {
+				t.Errorf("%s: %v of %d, want %v of 400", name, got, n, want)
+			}
+		}
+	})
 	t.Run("without a fault there is no before", func(t *testing.T) {
 		if _, n := read("wechat.notify.p99.moved", &evidence{answers: book(ms, ms)}); n != 0 {
 			t.Errorf("%d samples", n)
