@@ -205,6 +205,7 @@ func Default() *Config {
 			Stock:    StockCAS,
 			Progress: ProgressDerived,
 			Bid:      BidSwitches{Workers: 512, Hold: 30 * time.Second, ReturnEvery: time.Second, RiskTimeout: 3 * time.Second},
+			Ingest:   IngestSwitches{Mode: Durable, Backlog: 500, Workers: 4, Lease: 30 * time.Second, Every: 500 * time.Millisecond},
 		},
 	}
 }

@@ -44,6 +44,9 @@ func (j *Jobs) list() []job {
 		{"unpaid", s.Remedy.Every, j.lookAtUnpaid},
 		{"return-shares", s.Bid.ReturnEvery, j.returnShares},
 	}
+	if s.Ingest.Mode == Durable {
+		list = append(list, job{"ingest", s.Ingest.Every, j.ingest})
+	}
 	if s.Command.PushAgain > 0 {
 		list = append(list, job{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain})
 	}

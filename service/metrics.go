@@ -25,6 +25,8 @@ type Metrics struct {
 	Calls                  *prometheus.HistogramVec // upstream operation, outcome
 	Jobs                   *prometheus.CounterVec   // job, outcome
 	Messages               *prometheus.CounterVec   // outcome of a receive that failed, or of a message
+	Uploads                *prometheus.CounterVec   // what became of a batch that came
+	UploadRecords          *prometheus.CounterVec   // outcome
 	Polls                  prometheus.Gauge         // machines that wait
 	Recorded               prometheus.Counter       // refused notifications that could not be written down
 }
@@ -47,26 +49,28 @@ func NewMetrics() *Metrics {
 		return h
 	}
 	m := &Metrics{
-		Registry:   r,
-		Moves:      counter("order_moves_total", "Orders that reached a state, by this process.", "to"),
-		Notifies:   counter("notifies_total", "Payment notifications by what became of them.", "channel", "outcome"),
-		Rows:       counter("queue_attempts_total", "Attempts on rows of pay_queue by how they ended.", "outcome"),
-		Commands:   counter("commands_total", "Commands by what happened to them.", "kind", "event"),
-		Refunds:    counter("refunds_total", "Refunds by reason and what happened.", "reason", "event"),
-		Remedies:   counter("remedies_total", "Remedy orders by reason and what happened.", "reason", "event"),
-		Shed:       counter("shed_total", "Requests turned away since no worker was free.", "class"),
-		Cache:      counter("cache_total", "Look-ups of a price by outcome.", "outcome"),
-		Shares:     counter("bid_shares_total", "Shares of bids by what became of them.", "outcome"),
-		PriceLooks: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "price_looks_total", Help: "Prices that shop was asked for."}),
-		PriceReads: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "price_reads_total", Help: "Questions about prices that shop asked the database."}),
-		Binds:      counter("binds_total", "Unionid look-ups by outcome.", "outcome"),
-		Errors:     counter("db_errors_total", "MySQL errors by number.", "number"),
-		Requests:   histogram("http_request_seconds", "Requests by route and status. A machine's poll counts until it is answered.", "route", "status"),
-		Calls:      histogram("upstream_seconds", "Calls to payment channels and the identity service.", "upstream", "operation", "outcome"),
-		Jobs:       counter("job_runs_total", "Runs of scheduled jobs by outcome.", "job", "outcome"),
-		Messages:   counter("messages_total", "Messages of machines by what became of them, and receives that failed.", "outcome"),
-		Polls:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "lunchrush", Name: "polls_waiting", Help: "Machines whose poll waits for a command."}),
-		Recorded:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "refusals_unrecorded_total", Help: "Refused notifications that could not be written down."}),
+		Registry:      r,
+		Moves:         counter("order_moves_total", "Orders that reached a state, by this process.", "to"),
+		Notifies:      counter("notifies_total", "Payment notifications by what became of them.", "channel", "outcome"),
+		Rows:          counter("queue_attempts_total", "Attempts on rows of pay_queue by how they ended.", "outcome"),
+		Commands:      counter("commands_total", "Commands by what happened to them.", "kind", "event"),
+		Refunds:       counter("refunds_total", "Refunds by reason and what happened.", "reason", "event"),
+		Remedies:      counter("remedies_total", "Remedy orders by reason and what happened.", "reason", "event"),
+		Shed:          counter("shed_total", "Requests turned away since no worker was free.", "class"),
+		Cache:         counter("cache_total", "Look-ups of a price by outcome.", "outcome"),
+		Shares:        counter("bid_shares_total", "Shares of bids by what became of them.", "outcome"),
+		PriceLooks:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "price_looks_total", Help: "Prices that shop was asked for."}),
+		PriceReads:    prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "price_reads_total", Help: "Questions about prices that shop asked the database."}),
+		Binds:         counter("binds_total", "Unionid look-ups by outcome.", "outcome"),
+		Errors:        counter("db_errors_total", "MySQL errors by number.", "number"),
+		Requests:      histogram("http_request_seconds", "Requests by route and status. A machine's poll counts until it is answered.", "route", "status"),
+		Calls:         histogram("upstream_seconds", "Calls to payment channels and the identity service.", "upstream", "operation", "outcome"),
+		Jobs:          counter("job_runs_total", "Runs of scheduled jobs by outcome.", "job", "outcome"),
+		Messages:      counter("messages_total", "Messages of machines by what became of them, and receives that failed.", "outcome"),
+		Uploads:       counter("uploads_total", "Batches of records that came, by what became of them.", "outcome"),
+		UploadRecords: counter("upload_records_total", "Records of batches that were worked on, by outcome.", "outcome"),
+		Polls:         prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "lunchrush", Name: "polls_waiting", Help: "Machines whose poll waits for a command."}),
+		Recorded:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: "lunchrush", Name: "refusals_unrecorded_total", Help: "Refused notifications that could not be written down."}),
 	}
 	r.MustRegister(m.PriceLooks, m.PriceReads, m.Polls, m.Recorded)
 	// What has not happened is told as 0: it is not the same as a service that does not count.

@@ -103,6 +103,7 @@ type Profile struct {
 	Stock    string           `yaml:"stock" accepts:"cas|read-then-write|reserve-no-reopen" incident:"full-bid-oversell, full-bid-undersell" doc:"how a bid's units are taken. cas: reserved by compare-and-set, and given back at once, which reopens the bid, when the purchase fails; read-then-write: what remains is read, and taken later; reserve-no-reopen: reserved, but a failed purchase keeps its units for bid.hold and the bid stays closed"`
 	Progress string           `yaml:"progress" accepts:"derived|row" incident:"full-bid-undersell" doc:"derived: what is sold of a bid is added up from its shares; row: each purchase writes it to one row under an optimistic lock"`
 	Bid      BidSwitches      `yaml:"bid"`
+	Ingest   IngestSwitches   `yaml:"ingest"`
 }
 
 // DBSwitches bound what the database is asked.

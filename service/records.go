@@ -170,6 +170,7 @@ type Backlog struct {
 	Waiting  int64 `json:"waiting"`   // unfinished rows of pay_queue
 	OldestMS int64 `json:"oldest_ms"` // age of the oldest, milliseconds
 	Pushes   int64 `json:"pushes"`    // commands that no machine has fetched yet
+	Uploads  int   `json:"uploads"`   // batches of records that are not done
 }
 
 // A Refused is one row of notify_refused.

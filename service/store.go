@@ -31,6 +31,7 @@ type Store interface {
 	Remedies
 	BidBook
 	Readings
+	Uploads
 	AsWas
 
 	// Book writes the service's own book, line by line, to emit. It reads one snapshot.

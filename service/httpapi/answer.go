@@ -45,6 +45,8 @@ func failureOf(err error) failure {
 		{service.ErrOverloaded, http.StatusServiceUnavailable, "OVERLOADED"},
 		{service.ErrChannelFailed, http.StatusBadGateway, "CHANNEL_FAILED"},
 		{service.ErrNoSuchChannel, http.StatusBadRequest, "UNKNOWN_CHANNEL"},
+		{service.ErrBacklogged, http.StatusTooManyRequests, "BACKLOG"},
+		{service.ErrUnknownBatch, http.StatusNotFound, "UNKNOWN_BATCH"},
 		{service.ErrNoSuchOutcome, http.StatusBadRequest, "UNKNOWN_OUTCOME"},
 	} {
 		if errors.Is(err, known.err) {
@@ -82,7 +84,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := failureOf(err)
-	if f.status == http.StatusServiceUnavailable {
+	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 	}
 	if f.Code == "UNAVAILABLE" {

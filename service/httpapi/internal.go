@@ -21,6 +21,7 @@ func (a *api) internal() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /internal/machines", a.putMachines)
 	mux.HandleFunc("POST /internal/bids", a.putBid)
+	mux.HandleFunc("POST /internal/voided", a.putVoided)
 	mux.HandleFunc("GET /internal/book", a.book)
 	mux.HandleFunc("GET /internal/backlog", a.backlog)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -12,7 +12,7 @@ import (
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// API holds what the listeners serve. Front, Bids, Gate, Notifier and Desk are nil when this process does not have the role; their
+// API holds what the listeners serve. Front, Bids, Uploads, Gate, Notifier and Desk are nil when this process does not have the role; their
 // routes are absent then.
 type API struct {
 	Front        *service.Front
@@ -21,6 +21,7 @@ type API struct {
 	CallbackPool *service.Pool // of what the gates hand over; may be FrontPool
 	Bids         *service.Bids
 	BidPool      *service.Pool
+	Uploads      *service.Ingest
 	Gate         *service.Gate
 	GatePools    map[service.Channel]*service.Pool // of the notifications; the same for all, or each its own
 	Verifiers    map[service.Channel]service.Verifier
@@ -85,6 +86,10 @@ func (a *api) public() http.Handler {
 	if a.Bids != nil {
 		mux.HandleFunc("POST /v1/bids/{id}/shares", a.buyShare)
 		mux.HandleFunc("GET /v1/bids/{id}", a.readBid)
+	}
+	if a.Uploads != nil {
+		mux.HandleFunc("POST /v1/uploads", a.takeUpload)
+		mux.HandleFunc("GET /v1/uploads/{caller}/{batch_id}", a.readUpload)
 	}
 	if a.Gate != nil {
 		for _, channel := range []service.Channel{service.WeChat, service.Alipay} {

@@ -147,6 +147,9 @@ func (s *Store) Book(ctx context.Context, emit func(line any) error) (err error)
 	if err := bookReadings(ctx, tx, emit); err != nil {
 		return err
 	}
+	if err := bookUploads(ctx, tx, emit); err != nil {
+		return err
+	}
 	return emit(endLine{"end", orders})
 }
 
@@ -183,5 +186,9 @@ func (s *Store) Backlog(ctx context.Context, now time.Time) (b service.Backlog, 
 		}
 	}
 	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM commands WHERE state = ?`, service.Queued).Scan(&b.Pushes)
+	if err != nil {
+		return b, err
+	}
+	b.Uploads, err = s.OpenBatches(ctx)
 	return b, err
 }

@@ -84,7 +84,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
 
 // Migrate creates the tables that are missing.
 func (s *Store) Migrate(ctx context.Context) error {
-	for _, statement := range slices.Concat(schema, readingTables) {
+	for _, statement := range slices.Concat(schema, readingTables, uploadTables) {
 		if _, err := s.exec(ctx, statement); err != nil {
 			return fmt.Errorf("creating tables: %w", err)
 		}

@@ -177,6 +177,7 @@ func (p *process) wire(parts service.Parts, risk service.Risk, has func(role str
 		}
 		p.api.Bids = service.NewBids(parts, risk)
 		p.api.BidPool = service.NewPool(s.Bid.Workers, s.Bid.Workers, s.Front.Deadline)
+		p.api.Uploads = service.NewIngest(parts)
 		p.api.CallbackPool = p.api.FrontPool
 		if s.Callback.Threads == service.Own {
 			p.api.CallbackPool = service.NewPool(s.Front.Workers, queueLen, s.Front.Deadline)
