@@ -60,7 +60,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	}
 	e := &evidence{
 		run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples,
-		faults: a.faults.of(&f.Manifest), answers: a.answersOf, calls: a.calls, bid: sale, messages: a.messages, last: a.last,
+		faults: a.faults.of(&f.Manifest), answers: a.answersOf, calls: a.calls, bid: sale, messages: a.messages, uploads: a.uploads, last: a.last,
 	}
 	for _, l := range latency {
 		e.latency[l.Kind] = l

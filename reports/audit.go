@@ -43,6 +43,7 @@ type audit struct {
 	calls     callBook
 	bids      bidBook
 	messages  messageBook
+	uploads   uploadBook
 	payToDrop *hdrhistogram.Histogram
 	took      map[string]*hdrhistogram.Histogram // service times by kind, for a run without latency.hlog
 	taken     int64                              // At of the first probe that was taken, -1 none
@@ -248,6 +249,9 @@ func (a *audit) take(r *runlog.Record) {
 		a.bids.take(r)
 		if r.Channel == "message" {
 			a.messages.take(r, a.run)
+		}
+		if r.Channel == "upload" {
+			a.uploads.take(r)
 		}
 		if r.Event == runlog.CallAnswer {
 			a.answer(a.calls.of(r.Channel).Kind, r, r.OK)

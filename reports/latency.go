@@ -19,7 +19,7 @@ import (
 var kinds = []string{"create", "notify", "result", "heartbeat", "probe"}
 
 // The kinds of send of the workloads beside the orders. A report shows those that its run had.
-var callKinds = []string{"browse", "bid", "message", "reprice"}
+var callKinds = []string{"browse", "bid", "message", "reprice", "upload"}
 
 // The histograms' range: from one microsecond to two minutes in nanoseconds, three digits.
 const (

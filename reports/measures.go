@@ -33,6 +33,7 @@ type evidence struct {
 	calls    callBook
 	bid      *BidAudit // nil without one
 	messages messageBook
+	uploads  uploadBook
 	last     int64 // when the last record was booked
 	samples  []runlog.Sample
 	faults   []Fault
@@ -84,6 +85,7 @@ var gauges = slices.Concat(
 		},
 	},
 	messageGauges,
+	uploadGauges,
 	latencyGauges(),
 	callGauges,
 	countedGauges(),
@@ -234,6 +236,7 @@ var errorDocs = map[string]string{
 	"heartbeat": "heartbeats not answered 200",
 	"bid":       "purchases of a bid's share that were answered neither as they should be nor as sold out, or not at all",
 	"message":   "sends of a batch of messages that the queue did not take",
+	"upload":    "uploads answered neither 2xx nor 429 (to be sent again), or not at all",
 	"reprice":   "changes of a price that the service did not confirm",
 	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }

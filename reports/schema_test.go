@@ -84,7 +84,7 @@ var enums = map[string][]any{
 	"Verdict.outcome":   {Pass, Fail, Inconclusive},
 	"Verdict.exit_code": {ExitPass, ExitInconclusive, ExitViolated, ExitMissed},
 	"Check.status":      {passed, failed, unknown},
-	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse", "bid", "message"},
+	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse", "bid", "message", "reprice", "upload"},
 	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
 	"Stability.class":   {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
 	"Phase.name":        {"baseline", "in-flight", "trigger", "after", "kick", "restored"},

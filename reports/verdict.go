@@ -76,7 +76,7 @@ func invariants(a *audit, res *Audit) []Check {
 	if !a.end.whole || len(a.slots) == 0 {
 		sold.Got, sold.Status, sold.Note = "-", unknown, "the service's stock is not known"
 	}
-	return append(append(checks, sold), a.messages.invariants(a.end.whole)...)
+	return slices.Concat(checks, []Check{sold}, a.messages.invariants(a.end.whole), a.uploads.invariants(a.end.whole, a.end.over))
 }
 
 // decide gives the verdict. A violated invariant stands whatever else is wrong; then comes doubt; then a missed limit.
@@ -148,7 +148,7 @@ const (
 	checkStock      = "no piece is sold twice"
 )
 
-var sentences = []string{checkEndedWhole, checkDrained, checkBookWhole, checkPlan, checkOrders, checkProbes, checkStock, checkMessages}
+var sentences = []string{checkEndedWhole, checkDrained, checkBookWhole, checkPlan, checkOrders, checkProbes, checkStock, checkMessages, checkUploads}
 
 // violation says what was lost, how much, since when.
 func violation(x *Analysis, a *audit, v *Verdict) string {

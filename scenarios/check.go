@@ -24,12 +24,14 @@ func (s *Scenario) check() []finding {
 	s.checkKick(add)
 	s.checkReplica(add)
 	s.checkBalancer(add)
+	s.checkHealth(add)
 	if clockOK && peaksOK {
 		s.checkLoad(add)
 	}
 	if clockOK {
 		s.checkSale(add)
 		s.checkReprice(add)
+		s.checkUploads(add)
 	}
 	if messagesOK := s.checkPeaks(add, "messages", s.Messages.Peaks); clockOK && messagesOK {
 		s.checkCalls(add, "messages", s.MessagesCurve())

@@ -75,7 +75,8 @@ func defaults() Scenario {
 		},
 		Browse:   Browse{HotSlots: 10, Timeout: 5 * time.Second},
 		Sale:     Sale{Timeout: 5 * time.Second},
-		Topology: Topology{Balancer: defaultBalancer()},
+		Uploads:  Uploads{Timeout: 5 * time.Second, Again: 2 * time.Second},
+		Topology: Topology{Balancer: defaultBalancer(), Health: defaultHealth()},
 		Service:  map[string]string{},
 		AsWas:    map[string]string{},
 	}

@@ -21,6 +21,7 @@ func fileFields(s *Scenario) []field {
 		{"reprice", false, "An operator who changes prices while buyers look.", group(repriceFields(&s.Reprice))},
 		{"bid", false, "A lot of units that many want at once.", group(saleFields(&s.Sale))},
 		{"messages", false, "Machines' readings, which reach the service through a message queue.", group(messagesFields(&s.Messages))},
+		{"uploads", false, "Callers who must upload again what an upgrade has voided.", group(uploadsFields(&s.Uploads))},
 		{"topology", false, "Processes of each role. Left out: one process with every role.", group(topologyFields(&s.Topology))},
 		{"database", false, "What the scenario asks of MySQL.", group(databaseFields(&s.Database))},
 		{"faults", false, "What breaks, when, and for how long.", listOf(&s.Faults, faultsMax, func() Fault { return Fault{} }, faultFields)},
@@ -155,6 +156,7 @@ func topologyFields(t *Topology) []field {
 		{"cpus", false, "Cores of one process. Left out: no limit.", numberOf(&t.CPUs, 0.1, 1024)},
 		{"memory_mib", false, "Memory of one process. Left out: no limit.", numberOf(&t.MemoryMiB, 16, 1<<20)},
 		{"balancer", false, "How the load balancer before the processes spreads what comes.", group(balancerFields(&t.Balancer))},
+		{"health", false, "Who asks the processes behind the balancer whether they are well, and starts those again that are not. Left out: nobody.", group(healthFields(&t.Health))},
 	}
 }
 

@@ -20,6 +20,7 @@ type Scenario struct {
 	Sale     Sale
 	Messages Messages
 	Reprice  Reprice
+	Uploads  Uploads
 	Topology Topology
 	Database Database
 	Faults   []Fault
@@ -163,6 +164,7 @@ type Topology struct {
 	CPUs                              float64 // of one service process; 0 unlimited
 	MemoryMiB                         int
 	Balancer                          Balancer
+	Health                            Health
 	GateConnections                   int // from the balancer to the gates, all channels together; 0 unlimited
 }
 

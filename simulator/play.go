@@ -376,7 +376,7 @@ func (p *play) serviceIsDone(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	b, err := askBacklog(ctx, p.internal, p.target.Internal)
-	if err != nil || b.Waiting > 0 || b.Pushes > 0 {
+	if err != nil || b.Waiting > 0 || b.Pushes > 0 || b.Uploads > 0 {
 		return false
 	}
 	done := true

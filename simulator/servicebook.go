@@ -135,6 +135,7 @@ type backlog struct {
 	Waiting  int   `json:"waiting"`
 	OldestMS int64 `json:"oldest_ms"`
 	Pushes   int   `json:"pushes"`
+	Uploads  int   `json:"uploads"`
 }
 
 func askBacklog(ctx context.Context, client *http.Client, internal string) (b backlog, err error) {

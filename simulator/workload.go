@@ -56,6 +56,7 @@ var workloads = []workloadKind{
 	{SendBid, planBid, openBid},
 	{SendMessage, planMessages, openMessages},
 	{SendReprice, planReprice, openReprice},
+	{SendUpload, planUploads, openUploads},
 }
 
 // A PlanCall is one call of a workload, with what chance decides about it.
@@ -153,6 +154,11 @@ type said struct {
 
 // push puts one request of a call on the timeline. judge is called with every answer that came.
 func (c *caller) push(p *PlanCall, s Send, judge func(Answer) said) {
+	c.pushThen(p, s, judge, func(Answer) {})
+}
+
+// pushThen is push with what follows from the answer, or from its lack, once that is booked.
+func (c *caller) pushThen(p *PlanCall, s Send, judge func(Answer) said, then func(Answer)) {
 	s.Kind = p.Kind
 	due := s.Due
 	s.Intent = func(at time.Duration) {
@@ -172,6 +178,7 @@ func (c *caller) push(p *PlanCall, s Send, judge func(Answer) said) {
 			r.OK, r.ID, r.N, r.Fen, r.Note = got.ok, got.id, got.n, got.fen, got.note
 		}
 		c.st.book(r)
+		then(a)
 	}
 	c.open.Add(1)
 	if c.st.push(s) != nil { // the run is over

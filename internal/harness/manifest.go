@@ -61,8 +61,10 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 			"the demand curve runs %g times faster: rates are the real day's, totals 1/%g of it; time-outs and ladders are real",
 			sc.Clock.Speed, sc.Clock.Speed))
 	}
-	if note := sc.Messages.Note(); note != "" {
-		m.Notes = append(m.Notes, note)
+	for _, note := range []string{sc.Messages.Note(), sc.Uploads.Note()} {
+		if note != "" {
+			m.Notes = append(m.Notes, note)
+		}
 	}
 	if s.Choice.Name == "embedded" {
 		m.Notes = append(m.Notes, "embedded database engine: the books count, its speed is no database benchmark")

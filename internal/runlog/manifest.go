@@ -49,6 +49,7 @@ type Manifest struct {
 	Load          LoadFacts         `json:"load,omitzero"`     // what the stability of a run is judged by
 	Balance       []Share           `json:"balance,omitempty"` // what the balancer gave to whom, in a topology of several processes
 	Cold          []ColdSpell       `json:"cold,omitempty"`    // instances that were started cold
+	Health        Health            `json:"health,omitzero"`   // what the health checks came to
 	Generator     GeneratorCost     `json:"generator"`
 	Notes         []string          `json:"notes,omitempty"` // things that a reader must know ("totals are 1/90 of the real day's")
 }
@@ -62,6 +63,20 @@ type LoadFacts struct {
 	NotifyTimeoutNS int64   `json:"notify_timeout_ns,omitempty"` // how long a channel waits for an answer before it sends again
 	PatienceNS      int64   `json:"patience_ns,omitempty"`       // how long a buyer waits for the answer to his order
 	Tries           int     `json:"tries,omitempty"`             // how often a buyer asks in all; 1: he walks on
+}
+
+// Health is what came of asking the processes whether they are well. Zero: nobody asked.
+type Health struct {
+	Asked    int       `json:"asked"`  // questions
+	Failed   int       `json:"failed"` // of these, not answered with 200 in time
+	Restarts []Restart `json:"restarts,omitempty"`
+}
+
+// A Restart is a process that was killed and started again since it did not say that it is well.
+type Restart struct {
+	Instance string `json:"instance"`
+	AtNS     int64  `json:"at_ns"` // of the kill, since the run's start
+	Why      string `json:"why"`   // the last answer
 }
 
 // A FaultPlan is one fault as the scenario asked for it.
