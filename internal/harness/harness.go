@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -220,6 +221,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 
 	var served deployed
 	var world *simulator.World
+	doctor := &supervisor{health: o.Scenario.Topology.Health, now: func() time.Duration { return world.Now() }}
 	var faultErr error // set by Begun, which has returned when Play does
 	world, err = simulator.New(simulator.Config{
 		Scenario: o.Scenario,
@@ -227,6 +229,11 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		Log:      log,
 		Manifest: m,
 		Begun: func(ctx context.Context, from time.Duration) {
+			var watching sync.WaitGroup
+			defer watching.Wait()
+			if t, ok := served.(*town); ok && o.Scenario.Topology.Health.Every > 0 {
+				watching.Go(func() { doctor.watch(ctx, t.patients()) })
+			}
 			faultErr = broken.play(ctx, world, from, log)
 		},
 		ServiceUsage: func(ctx context.Context) (cpu time.Duration, rss int64, err error) {
@@ -262,6 +269,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		if t, ok := served.(*town); ok {
 			m.Balance, m.Cold = t.told()
 		}
+		m.Health = doctor.account()
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		err = errors.Join(err, served.Stop(stopCtx))
