@@ -79,7 +79,7 @@ func (s *Store) PutVoided(ctx context.Context, list []service.Voided, fill int) 
 	if have == 0 && want > 0 {
 		args = args[:0]
 		for have = range min(want, seed) {
-			args = append(args, fillers, fmt.Sprintf("f%d", have), voided)
+			args = append(args, fillers, fmt.Sprintf("f%08d", have), voided)
 		}
 		have = min(want, seed)
 		if err := s.insertMany(ctx, insert, 3, args, keep); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) PutVoided(ctx context.Context, list []service.Voided, fill int) 
 	for have < want {
 		more := min(have, want-have)
 		_, err := s.exec(ctx, `INSERT INTO voided_record (caller, record_id, state)
-			SELECT caller, CONCAT('f', CAST(SUBSTRING(record_id, 2) AS SIGNED) + ?), state FROM voided_record WHERE caller = ? LIMIT ?`, have, fillers, more)
+			SELECT caller, CONCAT('f', LPAD(CAST(SUBSTRING(record_id, 2) AS SIGNED) + ?, 8, '0')), state FROM voided_record WHERE caller = ? LIMIT ?`, have, fillers, more)
 		if err != nil {
 			return err
 		}
