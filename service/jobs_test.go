@@ -107,6 +107,10 @@ func (s *jobStore) HeldShares(context.Context, time.Time, int) ([]service.Share,
 	return nil, nil
 }
 
+func (s *jobStore) DueBatches(context.Context, time.Time, int) ([]service.UploadBatch, error) {
+	return nil, nil
+}
+
 func (s *jobStore) Archive(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 // hung is a channel that answers nothing.

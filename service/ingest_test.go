@@ -1,0 +1,163 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lunchrush/lunchrush/service"
+)
+
+// An uploadStore has batches of ten records, each of which takes a second.
+type uploadStore struct {
+	jobStore
+	mu        sync.Mutex
+	batches   map[string]*service.UploadBatch
+	stored    map[string]int
+	working   int
+	most      int
+	extended  int
+	takenOver string // a batch that another claims after its third record
+}
+
+func (s *uploadStore) DueBatches(_ context.Context, now time.Time, limit int) (due []service.UploadBatch, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.batches {
+		if len(due) < limit && b.State != service.UploadDone && b.NextMS <= now.UnixMilli() {
+			due = append(due, *b)
+		}
+	}
+	return due, nil
+}
+
+// move is a compare-and-set on the fencing token.
+func (s *uploadStore) move(b service.UploadBatch, state service.UploadState, next time.Time) bool {
+	now := s.batches[b.BatchID]
+	if now.Attempts != b.Attempts || now.State == service.UploadDone {
+		return false
+	}
+	now.State, now.NextMS = state, next.UnixMilli()
+	return true
+}
+
+func (s *uploadStore) ClaimBatch(_ context.Context, b *service.UploadBatch, now time.Time, lease time.Duration) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.move(*b, service.UploadClaimed, now.Add(lease)) {
+		return false, nil
+	}
+	s.batches[b.BatchID].Attempts++
+	b.Attempts++
+	s.working++
+	s.most = max(s.most, s.working)
+	return true, nil
+}
+
+func (s *uploadStore) ExtendBatch(_ context.Context, b *service.UploadBatch, until time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.extended++
+	ours := s.move(*b, service.UploadClaimed, until)
+	if !ours {
+		s.working--
+	}
+	return ours, nil
+}
+
+func (s *uploadStore) end(b service.UploadBatch, state service.UploadState, next time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.working--
+	return s.move(b, state, next), nil
+}
+
+func (s *uploadStore) ReleaseBatch(_ context.Context, b service.UploadBatch, next time.Time) (bool, error) {
+	return s.end(b, service.UploadWaiting, next)
+}
+
+func (s *uploadStore) FinishBatch(_ context.Context, b service.UploadBatch, now time.Time) (bool, error) {
+	return s.end(b, service.UploadDone, now)
+}
+
+func (s *uploadStore) StoreUpload(_ context.Context, _, batchID string, r service.UploadRecord, _ time.Time) (bool, error) {
+	time.Sleep(time.Second)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored[r.ID]++
+	if b := s.batches[batchID]; s.takenOver == batchID && r.ID == batchID+"-3" && b.Attempts == 1 {
+		b.Attempts, b.NextMS = 2, time.Now().Add(time.Hour).UnixMilli()
+	}
+	return s.stored[r.ID] == 1, nil
+}
+
+// ingest runs the jobs for so long on six batches, with two workers and a lease of four seconds.
+func ingest(t *testing.T, takenOver string, lasts time.Duration) *uploadStore {
+	t.Helper()
+	s := &uploadStore{batches: make(map[string]*service.UploadBatch), stored: make(map[string]int), takenOver: takenOver}
+	for i := range 6 {
+		b := &service.UploadBatch{Caller: "c", BatchID: fmt.Sprintf("b%d", i), State: service.UploadWaiting}
+		for k := range 10 {
+			b.Records = append(b.Records, service.UploadRecord{ID: fmt.Sprintf("%s-%d", b.BatchID, k+1)})
+		}
+		s.batches[b.BatchID] = b
+	}
+	p := service.Default().Switches
+	p.Ingest.Workers, p.Ingest.Lease = 2, 4*time.Second
+	parts := service.Parts{Profile: p, Store: s, Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	ctx, cancel := context.WithTimeout(t.Context(), lasts)
+	defer cancel()
+	service.NewJobs(parts, nil).Run(ctx)
+	return s
+}
+
+func TestABoundedNumberOfWorkersWorksOnBatchesAndKeepsTheirLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := ingest(t, "", time.Minute)
+		if s.most != 2 {
+			t.Errorf("%d batches were worked on at once, want 2", s.most)
+		}
+		for id, b := range s.batches {
+			if b.State != service.UploadDone || b.Attempts != 1 {
+				t.Errorf("%s is %s after %d attempts: a lease of 4 s must not end in 10 s of work", id, b.State, b.Attempts)
+			}
+		}
+		if len(s.stored) != 60 || s.extended == 0 {
+			t.Errorf("%d records are stored, leases were moved on %d times", len(s.stored), s.extended)
+		}
+	})
+}
+
+func TestAWorkerThatIsToldToEndGivesItsBatchBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := ingest(t, "", 5*time.Second)
+		waiting := 0
+		for id, b := range s.batches {
+			if b.State == service.UploadWaiting {
+				waiting++
+			} else {
+				t.Errorf("%s is %s", id, b.State)
+			}
+		}
+		if waiting != 6 || s.working != 0 || len(s.stored) == 0 {
+			t.Errorf("%d wait, %d are worked on, %d records are stored", waiting, s.working, len(s.stored))
+		}
+	})
+}
+
+func TestAWorkerThatHasLostItsLeaseStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := ingest(t, "b3", time.Minute)
+		n := 0
+		for k := range 10 {
+			n += s.stored[fmt.Sprintf("b3-%d", k+1)]
+		}
+		if b := s.batches["b3"]; n >= 10 || b.State != service.UploadClaimed || b.Attempts != 2 {
+			t.Errorf("it stored %d records of a batch that became another's, which is %s", n, b.State)
+		}
+	})
+}
