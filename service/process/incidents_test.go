@@ -52,7 +52,7 @@ func TestASerialCallbackDispensesAndRefunds(t *testing.T) {
 			both := 0
 			servicetest.Eventually(t, 10*time.Second, "backlog empty", func() bool {
 				_, body := town.Do("GET", town.Internal+"/internal/backlog", nil)
-				return body == `{"waiting":0,"oldest_ms":0,"pushes":0}`+"\n"
+				return body == `{"waiting":0,"oldest_ms":0,"pushes":0,"uploads":0}`+"\n"
 			})
 			for i, o := range bought {
 				if machines[i].Drops(o.OrderID) > 0 && town.Channel.Trade(o.OrderID).Refunded > 0 {
