@@ -71,19 +71,31 @@ func JUnit(w io.Writer, a *Analysis) error {
 		if !a.Run.StartedAt.IsZero() {
 			suite.Timestamp = a.Run.StartedAt.UTC().Format("2006-01-02T15:04:05")
 		}
-		suite.Tests = len(suite.Cases)
-		for _, c := range suite.Cases {
-			if c.Failure != nil {
-				suite.Failures++
-			}
-			if c.Error != nil {
-				suite.Errors++
-			}
-		}
-		file.Tests, file.Failures, file.Errors = file.Tests+suite.Tests, file.Failures+suite.Failures, file.Errors+suite.Errors
-		file.Suites = append(file.Suites, suite)
+		file.add(suite)
 	}
-	out, err := xml.MarshalIndent(file, "", "  ")
+	return file.write(w)
+}
+
+// add counts a suite and takes it into the file.
+func (f *junitSuites) add(s junitSuite) {
+	s.Tests = len(s.Cases)
+	for _, c := range s.Cases {
+		if c.Failure != nil {
+			s.Failures++
+		}
+		if c.Error != nil {
+			s.Errors++
+		}
+		if c.Skipped != nil {
+			s.Skipped++
+		}
+	}
+	f.Tests, f.Failures, f.Errors = f.Tests+s.Tests, f.Failures+s.Failures, f.Errors+s.Errors
+	f.Suites = append(f.Suites, s)
+}
+
+func (f *junitSuites) write(w io.Writer) error {
+	out, err := xml.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing junit: %w", err)
 	}

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
@@ -21,7 +20,6 @@ func ProofJUnit(w io.Writer, proofs []Proof) error {
 		switch {
 		case p.Skipped != "":
 			suite.Cases = []junitCase{{Name: "proof", Class: class, Skipped: &junitSkip{Message: p.Skipped}}}
-			suite.Skipped = 1
 		case p.Err != nil:
 			suite.Cases = []junitCase{{Name: "proof", Class: class, Error: &junitMessage{Message: p.Err.Error(), Type: "could not run"}}}
 		default:
@@ -29,24 +27,9 @@ func ProofJUnit(w io.Writer, proofs []Proof) error {
 				suite.Cases = append(suite.Cases, junitSide(s, class))
 			}
 		}
-		for _, c := range suite.Cases {
-			suite.Tests++
-			if c.Failure != nil {
-				suite.Failures++
-			}
-			if c.Error != nil {
-				suite.Errors++
-			}
-		}
-		file.Tests, file.Failures, file.Errors = file.Tests+suite.Tests, file.Failures+suite.Failures, file.Errors+suite.Errors
-		file.Suites = append(file.Suites, suite)
+		file.add(suite)
 	}
-	out, err := xml.MarshalIndent(file, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing junit: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
-	return err
+	return file.write(w)
 }
 
 func junitSide(s ProofSide, class string) junitCase {
