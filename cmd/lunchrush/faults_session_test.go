@@ -24,8 +24,22 @@ var sixFaults = []string{
 	"at=11:51:30,for=3s,on=wechat,inject=black-hole",
 }
 
+// instanceFaults overlap in the same seconds, on single processes of a topology and on the number of them.
+var instanceFaults = []string{
+	"at=11:50:45,for=4s,on=front-2,inject=kill",
+	"at=11:50:45,for=4s,on=gate-1,inject=pause",
+	"at=11:50:45,for=5s,on=notifier-1,inject=restart",
+	"at=11:51,for=8s,on=front-1,inject=cold-start,by=80ms,requests=50",
+	"at=11:51,for=8s,on=gate,inject=add",
+	"at=11:51:15,for=6s,on=jobs-1,inject=clock-skew,by=-10m",
+}
+
 func faultArgs(where string, faults []string) []string {
-	args := []string{"run", "short.yaml", "--testbed", where}
+	return faultArgsOf("short.yaml", where, faults)
+}
+
+func faultArgsOf(scenario, where string, faults []string) []string {
+	args := []string{"run", scenario, "--testbed", where}
 	for _, f := range faults {
 		args = append(args, "--fault", f)
 	}
@@ -89,25 +103,47 @@ func TestSixOverlappingFaultsAreAllFeltAndHealedAndNothingIsLeft(t *testing.T) {
 	}
 }
 
+func TestFaultsOnInstancesOfATopologyAreFeltAndHealedAndNothingIsLeft(t *testing.T) {
+	for _, where := range []string{testbed.Containers, testbed.Local} {
+		t.Run(where, func(t *testing.T) {
+			needTestbed(t, where)
+			s := startSession(t, faultArgsOf("many.yaml", where, instanceFaults)...)
+			code := s.wait(t)
+			on, felt, off, folder := booked(t, s.runDir(t))
+			if on != len(instanceFaults) || felt != on || off != on {
+				t.Errorf("%d faults injected, %d felt, %d healed, want %d each\n%s", on, felt, off, len(instanceFaults), s.stderr)
+			}
+			if folder.Manifest.Ended != "whole" || code == exitCannotRun {
+				t.Errorf("it ended %q with exit code %d: %s\n%s", folder.Manifest.Ended, code, folder.Manifest.Error, s.stderr)
+			}
+			s.leftovers(t)
+		})
+	}
+}
+
 func TestInterruptHealsEveryFault(t *testing.T) {
 	needTestbed(t, testbed.Local)
-	long := make([]string, len(sixFaults))
-	for i, f := range sixFaults {
-		before, after, _ := strings.Cut(f, ",for=")
-		_, after, _ = strings.Cut(after, ",")
-		long[i] = before + ",for=60s," + after
+	for scenario, faults := range map[string][]string{"short.yaml": sixFaults, "many.yaml": instanceFaults} {
+		t.Run(scenario, func(t *testing.T) {
+			long := make([]string, len(faults))
+			for i, f := range faults {
+				before, after, _ := strings.Cut(f, ",for=")
+				_, after, _ = strings.Cut(after, ",")
+				long[i] = before + ",for=60s," + after
+			}
+			s := startSession(t, faultArgsOf(scenario, testbed.Local, long)...)
+			s.stderr.waitFor(t, `^play +0:1[0-9]`)
+			s.cmd.Process.Signal(os.Interrupt)
+			if code := s.wait(t); code != exitInterrupted {
+				t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, s.stderr)
+			}
+			on, _, off, _ := booked(t, s.runDir(t))
+			if on != len(long) || off != on {
+				t.Errorf("%d faults injected, %d healed, want %d", on, off, len(long))
+			}
+			s.leftovers(t)
+		})
 	}
-	s := startSession(t, faultArgs(testbed.Local, long)...)
-	s.stderr.waitFor(t, `^play +0:1[0-9]`)
-	s.cmd.Process.Signal(os.Interrupt)
-	if code := s.wait(t); code != exitInterrupted {
-		t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, s.stderr)
-	}
-	on, _, off, _ := booked(t, s.runDir(t))
-	if on != len(long) || off != on {
-		t.Errorf("%d faults injected, %d healed, want %d", on, off, len(long))
-	}
-	s.leftovers(t)
 }
 
 // Two tables without rows cannot be locked in the wrong order: the fault is injected and nobody notices.
