@@ -24,7 +24,7 @@ var Arrows = []Arrow{
 	},
 	{
 		From: "internal/harness",
-		May:  []string{"internal/runlog", "internal/testbed", "scenarios", "simulator", "chaos", "reports", "service"},
+		May:  []string{"internal/runlog", "internal/stats", "internal/testbed", "scenarios", "simulator", "chaos", "reports", "service"},
 		Why:  "the harness makes one run out of all the parts; commands are above it",
 	},
 	{
@@ -48,12 +48,16 @@ var Arrows = []Arrow{
 	},
 	{
 		From: "reports",
-		May:  []string{"internal/runlog"},
+		May:  []string{"internal/runlog", "internal/stats"},
 		Why:  "playing and judging meet only in the run folder, so that any run can be judged again",
 	},
 	{
 		From: "internal/runlog",
 		Why:  "the run folder's format outlives the programs that write and read it",
+	},
+	{
+		From: "internal/stats",
+		Why:  "statistics know numbers, and where those came from must not sway them",
 	},
 	{
 		From: "internal/testbed",
