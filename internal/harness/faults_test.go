@@ -49,11 +49,12 @@ var limits = []string{
 }
 
 func TestTheSamplesHaveEveryFault(t *testing.T) {
+	all := slices.Concat(samples, limits)
+	for _, d := range deployments {
+		all = slices.Concat(all, d.faults, d.limits)
+	}
 	for _, k := range chaos.Kinds() {
-		if slices.Contains([]chaos.Surface{chaos.OnBalancer, chaos.OnHTTP, chaos.OnInstance, chaos.OnRole, chaos.OnClock}, k.On) {
-			continue // on the simulator's own parts, or on processes of the service
-		}
-		if !slices.ContainsFunc(slices.Concat(samples, limits), func(s string) bool {
+		if !slices.ContainsFunc(all, func(s string) bool {
 			return strings.HasSuffix(s+",", "inject: "+k.Name+",") || strings.Contains(s, "inject: "+k.Name+",")
 		}) {
 			t.Errorf("no sample of %s: add one", k.Name)
@@ -77,16 +78,11 @@ func need(t *testing.T, name, word string) testbed.Choice {
 // rig starts a stack with the sample faults on it, as a run would.
 func rig(t *testing.T, choice testbed.Choice) (testbed.Stack, *faults) {
 	t.Helper()
-	var lines []string
 	injected := samples
 	if choice.Name == testbed.Containers {
 		injected = slices.Concat(samples, limits)
 	}
-	for i, s := range injected {
-		at := time.Duration(i) * time.Minute
-		lines = append(lines, `{at: "11:`+time.Time{}.Add(at).Format("04")+`", for: 1ms, `+s+"}")
-	}
-	sc, err := load(strings.Join(lines, "\n  - "))
+	sc, err := load(timeline(injected))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +177,7 @@ func feltOnlyWhileInjected(t *testing.T, e chaos.Entry) {
 		t.Fatal(err)
 	}
 	felt("healed after cancel", false)
-	if e.Target.Link != nil {
+	if e.Target.Link != nil && e.Target.Process != nil {
 		if _, ok := e.Target.Process.Running(); !ok {
 			t.Error("its process does not run after all")
 		}
