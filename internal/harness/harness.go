@@ -272,7 +272,9 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		m.Health = doctor.account()
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		err = errors.Join(err, served.Stop(stopCtx))
+		stubborn, stopErr := sortKilled(served.Stop(stopCtx))
+		m.Notes = append(m.Notes, stubborn...)
+		err = errors.Join(err, stopErr)
 	}()
 
 	// The replica has the tables before anybody asks for them: a service does not go live before that.

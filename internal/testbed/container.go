@@ -154,7 +154,7 @@ func (b *box) Stop(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", b.part, err)
 	}
 	if killed {
-		return fmt.Errorf("%s had to be killed: it did not end within %v; see %s", b.part, stopGrace, b.log)
+		return &Killed{Part: string(b.part), Log: b.log}
 	}
 	return nil
 }

@@ -232,7 +232,7 @@ func (p *process) Stop(ctx context.Context) error {
 		return err
 	}
 	<-p.exited
-	return fmt.Errorf("%s had to be killed: it did not end within %v; see %s", p.part, stopGrace, p.log)
+	return &Killed{Part: string(p.part), Log: p.log}
 }
 
 // release lets go of what the harness holds for a process that has ended.
