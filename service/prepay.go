@@ -29,7 +29,7 @@ func (f *Front) prepay(ctx context.Context, o Order, channel Channel) (string, e
 
 // Prepay makes a payment for a front.
 func (g *Gate) Prepay(ctx context.Context, channel Channel, p Prepay) (string, error) {
-	return g.Parts.prepay(ctx, channel, p)
+	return g.prepay(ctx, channel, p)
 }
 
 func (p *Parts) prepay(ctx context.Context, channel Channel, what Prepay) (string, error) {

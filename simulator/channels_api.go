@@ -159,7 +159,7 @@ func (c *channel) serveClose(r *http.Request, _ []byte) (reply, error) {
 		return out, err
 	}
 	out.status = http.StatusNoContent
-	_, err = c.shut(r.PathValue("no"))
+	err = c.shut(r.PathValue("no"))
 	return c.tell(callClose, out, err)
 }
 
@@ -180,7 +180,7 @@ func (c *channel) serveRefund(_ *http.Request, body []byte) (reply, error) {
 	if err != nil {
 		return out, err
 	}
-	_, done, err := c.repay(in.OutTradeNo, in.TransactionID, in.OutRefundNo, in.Amount.Refund, in.Amount.Total)
+	done, err := c.repay(in.OutTradeNo, in.TransactionID, in.OutRefundNo, in.Amount.Refund, in.Amount.Total)
 	out.body = map[string]string{"refund_id": done.id, "out_refund_no": in.OutRefundNo, "status": "SUCCESS"}
 	return c.tell(callRefund, out, err)
 }

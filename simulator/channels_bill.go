@@ -149,45 +149,45 @@ func (c *channel) query(order string) (b bill, err error) {
 }
 
 // shut closes an order that nobody has paid; closing it again changes nothing.
-func (c *channel) shut(order string) (*bill, error) {
+func (c *channel) shut(order string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.bills[order]
 	switch {
 	case b == nil:
-		return nil, errNoBill
+		return errNoBill
 	case b.paid:
-		return b, &billError{400, "ORDER_PAID", "the order is paid"}
+		return &billError{400, "ORDER_PAID", "the order is paid"}
 	case b.closed:
-		return b, nil
+		return nil
 	}
 	b.closed = true
 	if c.last == b {
 		c.last = nil
 	}
 	c.st.book(runlog.Record{Event: runlog.ChannelClosed, Key: b.key, Order: order, Channel: c.name})
-	return b, nil
+	return nil
 }
 
 // repay gives money back, once for each number.
-func (c *channel) repay(order, txn, number string, fen, total int64) (*bill, refund, error) {
+func (c *channel) repay(order, txn, number string, fen, total int64) (refund, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.bills[order]
 	if b == nil || (txn != "" && txn != b.txn) {
-		return b, refund{}, c.deny(b, order, number, fen, &billError{404, "RESOURCE_NOT_EXISTS", "no such transaction"})
+		return refund{}, c.deny(b, order, number, fen, &billError{404, "RESOURCE_NOT_EXISTS", "no such transaction"})
 	}
 	if done, ok := b.refunds[number]; ok {
 		if done.fen != fen {
-			return b, refund{}, c.deny(b, order, number, fen, &billError{400, "PARAM_ERROR", "out_refund_no was used with another amount"})
+			return refund{}, c.deny(b, order, number, fen, &billError{400, "PARAM_ERROR", "out_refund_no was used with another amount"})
 		}
-		return b, done, nil
+		return done, nil
 	}
 	switch {
 	case number == "" || fen <= 0 || total != b.fen:
-		return b, refund{}, c.deny(b, order, number, fen, &billError{400, "PARAM_ERROR", "out_refund_no, amount.refund or amount.total is wrong"})
+		return refund{}, c.deny(b, order, number, fen, &billError{400, "PARAM_ERROR", "out_refund_no, amount.refund or amount.total is wrong"})
 	case !b.paid || fen > b.fen-b.refunded:
-		return b, refund{}, c.deny(b, order, number, fen, &billError{403, "NOT_ENOUGH", "more than is left of the payment"})
+		return refund{}, c.deny(b, order, number, fen, &billError{403, "NOT_ENOUGH", "more than is left of the payment"})
 	}
 	done := refund{id: c.number("50"), fen: fen}
 	if b.refunds == nil {
@@ -196,7 +196,7 @@ func (c *channel) repay(order, txn, number string, fen, total int64) (*bill, ref
 	b.refunds[number] = done
 	b.refunded += fen
 	c.st.book(runlog.Record{Event: runlog.ChannelRefunded, Key: b.key, Order: order, Channel: c.name, Fen: fen, ID: number, Txn: b.txn})
-	return b, done, nil
+	return done, nil
 }
 
 // deny books why no money goes back.

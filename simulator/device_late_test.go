@@ -23,13 +23,15 @@ func TestWhenACommandIsTooLateToStart(t *testing.T) {
 		{"sent at once and here at once", command{TTLMS: ttl(20 * second), WaitedMS: ms(0), asked: 60 * second}, 60 * second, 80 * second},
 		{
 			"sent after the poll had waited",
-			command{TTLMS: ttl(20 * second), WaitedMS: ms(24 * second), asked: 60 * second}, 84 * second, 104 * second,
+			command{TTLMS: ttl(20 * second), WaitedMS: ms(24 * second), asked: 60 * second},
+			84 * second, 104 * second,
 		},
 		{"45 s under way", command{TTLMS: ttl(20 * second), WaitedMS: ms(0), asked: 60 * second}, 105 * second, 80 * second},
 		{"a service that does not tell: from receipt", command{TTLMS: ttl(20 * second), asked: 60 * second}, 105 * second, 125 * second},
 		{
 			"a wait that can not be true lengthens nothing",
-			command{TTLMS: ttl(20 * second), WaitedMS: ms(time.Hour), asked: 60 * second}, 61 * second, 81 * second,
+			command{TTLMS: ttl(20 * second), WaitedMS: ms(time.Hour), asked: 60 * second},
+			61 * second, 81 * second,
 		},
 		{"one without a time to live", command{WaitedMS: ms(0), asked: 60 * second}, 105 * second, -1},
 	}

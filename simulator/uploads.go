@@ -132,10 +132,10 @@ func uploadAnswer(c *PlanCall) func(Answer) said {
 		if err := json.Unmarshal(a.Body, &got); err != nil {
 			return said{note: "the answer is not JSON"}
 		}
-		switch {
-		case a.Status == http.StatusOK || a.Status == http.StatusAccepted:
+		switch a.Status {
+		case http.StatusOK, http.StatusAccepted:
 			return said{ok: got.BatchID == c.Call, n: c.N, note: got.State}
-		case a.Status == http.StatusTooManyRequests:
+		case http.StatusTooManyRequests:
 			return said{ok: true, note: got.Code}
 		default:
 			return refused(got.Code, a.Status)

@@ -188,7 +188,7 @@ func (s *stack) startDatabaseContainer(ctx context.Context, e *engine, image str
 	}
 	admin := mysql.NewConfig()
 	admin.User, admin.Passwd, admin.Net, admin.Addr = "root", password, "tcp", addr
-	s.admin, s.dsn, err = openDatabase(ctx, admin, addr, databaseLimit, func() error {
+	s.admin, s.dsn, err = openDatabase(ctx, admin, addr, func() error {
 		if !b.gone() {
 			return nil
 		}

@@ -27,7 +27,7 @@ type database struct {
 // openDatabase waits until the engine answers, then makes an empty database and a user who may do everything in it and
 // nothing else: a user with more would take the connection that is kept for the administrator, and error 1040 would come
 // one connection late. alive says why there is no point in waiting any longer.
-func openDatabase(ctx context.Context, admin *mysql.Config, addr string, limit time.Duration, alive func() error) (database, string, error) {
+func openDatabase(ctx context.Context, admin *mysql.Config, addr string, alive func() error) (database, string, error) {
 	admin = admin.Clone()
 	admin.Logger = &mysql.NopLogger{} // refused connections are normal until it is up
 	admin.Timeout = 5 * time.Second
@@ -37,10 +37,10 @@ func openDatabase(ctx context.Context, admin *mysql.Config, addr string, limit t
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(1)
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, databaseLimit)
 	defer cancel()
 	var gone error
-	err = poll(ctx, limit, 10*time.Millisecond, func() error {
+	err = poll(ctx, databaseLimit, 10*time.Millisecond, func() error {
 		if gone = alive(); gone != nil {
 			cancel()
 			return gone

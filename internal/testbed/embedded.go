@@ -93,7 +93,7 @@ func (s *stack) startEngine(ctx context.Context, path string) error {
 	}
 	admin := mysql.NewConfig()
 	admin.User, admin.Net, admin.Addr = "root", "tcp", addr
-	s.admin, s.dsn, err = openDatabase(ctx, admin, addr, databaseLimit, func() error {
+	s.admin, s.dsn, err = openDatabase(ctx, admin, addr, func() error {
 		select {
 		case <-s.Part(PartMySQL).Exited():
 			return errors.Join(s.Part(PartMySQL).Err(), errors.New("the engine has ended"))

@@ -194,7 +194,7 @@ func (s *stack) startDatabase(ctx context.Context, found programs) error {
 		}
 		admin := mysql.NewConfig()
 		admin.User, admin.Net, admin.Addr = "root", "unix", socket
-		s.admin, s.dsn, err = openDatabase(ctx, admin, loopback(port), databaseLimit, func() error {
+		s.admin, s.dsn, err = openDatabase(ctx, admin, loopback(port), func() error {
 			select {
 			case <-p.exited:
 				return clash(p.ended())

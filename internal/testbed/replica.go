@@ -214,7 +214,7 @@ func (s *stack) adoptRunning(ctx context.Context, e *engine, part Part, id strin
 // openReplica waits until it answers and makes the same database and user as the primary has, the user with a password of
 // its own.
 func openReplica(ctx context.Context, admin *mysql.Config, addr string, alive func() error) (*replica, error) {
-	d, dsn, err := openDatabase(ctx, admin, addr, databaseLimit, alive)
+	d, dsn, err := openDatabase(ctx, admin, addr, alive)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", PartReplica, err)
 	}

@@ -127,7 +127,7 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	r, done := a.tied(r)
 	defer done()
 	if err == nil {
-		err = a.work(r, service.NewWork, func() (err error) {
+		err = a.work(r, func() (err error) {
 			o, fresh, err = a.Front.CreateOrder(r.Context(), q)
 			return err
 		})
@@ -143,20 +143,13 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, orderAnswer{o.ID, o.Fen, o.State, o.PayURL, o.ExpiresMS})
 }
 
-// work runs on one of front's workers.
-func (a *api) work(r *http.Request, class service.Class, do func() error) error {
-	err := a.FrontPool.Do(r.Context(), class, do)
+// work runs on one of front's workers, which new work is the first to be refused by.
+func (a *api) work(r *http.Request, do func() error) error {
+	err := a.FrontPool.Do(r.Context(), service.NewWork, do)
 	if errors.Is(err, service.ErrOverloaded) {
-		a.Metrics.Shed.WithLabelValues(className(class)).Inc()
+		a.Metrics.Shed.WithLabelValues("new").Inc()
 	}
 	return err
-}
-
-func className(class service.Class) string {
-	if class == service.PaidWork {
-		return "paid"
-	}
-	return "new"
 }
 
 func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
@@ -172,7 +165,7 @@ func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
 	r, done := a.tied(r)
 	defer done()
 	if err == nil {
-		err = a.work(r, service.NewWork, func() (err error) {
+		err = a.work(r, func() (err error) {
 			o, err = a.Front.Pay(r.Context(), id, q.Channel)
 			return err
 		})
@@ -193,7 +186,7 @@ func (a *api) readOrder(w http.ResponseWriter, r *http.Request) {
 	var o service.Order
 	r, done := a.tied(r)
 	defer done()
-	err := a.work(r, service.NewWork, func() (err error) {
+	err := a.work(r, func() (err error) {
 		o, err = a.Front.Order(r.Context(), id)
 		return err
 	})
@@ -221,7 +214,7 @@ func (a *api) readSlot(w http.ResponseWriter, r *http.Request) {
 	}
 	var fen int64
 	if err == nil {
-		err = a.work(r, service.NewWork, func() (err error) {
+		err = a.work(r, func() (err error) {
 			fen, err = a.Front.Price(r.Context(), id, slot)
 			return err
 		})

@@ -81,12 +81,12 @@ func TestARegistryIsAsCredulousAsItIsAskedToBe(t *testing.T) {
 }
 
 func TestARegistryTellsWhoIsNew(t *testing.T) {
-	var calls, agains atomic.Int32
+	var calls, repeats atomic.Int32
 	refuse := errors.New("nobody lives there")
 	r, err := NewRegistry(func(m Member, again bool) error {
 		calls.Add(1)
 		if again {
-			agains.Add(1)
+			repeats.Add(1)
 		}
 		if m.Identity == "ghost" {
 			return refuse
@@ -104,8 +104,8 @@ func TestARegistryTellsWhoIsNew(t *testing.T) {
 	restarted := first
 	restarted.StartedMS = 2
 	announce(t, r, restarted)
-	if calls.Load() != 3 || agains.Load() != 1 {
-		t.Errorf("%d calls, %d of one that had announced itself before; want 3 and 1", calls.Load(), agains.Load())
+	if calls.Load() != 3 || repeats.Load() != 1 {
+		t.Errorf("%d calls, %d of one that had announced itself before; want 3 and 1", calls.Load(), repeats.Load())
 	}
 	if status, _ := announce(t, r, Member{Identity: "ghost", Roles: []string{"front"}, Public: at, Internal: at}); status != 422 {
 		t.Errorf("one that was not wanted was answered %d", status)
