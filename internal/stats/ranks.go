@@ -23,8 +23,8 @@ type Center struct {
 // CenterOf is the median of the samples, which may be infinite but no NaN. Of no sample everything is NaN.
 func CenterOf(samples []float64) Center {
 	c := Center{Median: math.NaN(), Lo: math.NaN(), Hi: math.NaN(), N: len(samples)}
-	if c.N < centerNeeds {
-		c.Needs = centerNeeds
+	if c.N < CenterNeeds {
+		c.Needs = CenterNeeds
 	}
 	if c.N == 0 {
 		return c
@@ -37,9 +37,9 @@ func CenterOf(samples []float64) Center {
 	return c
 }
 
-// centerNeeds is how many samples an interval for a median takes at 95 %: the chance that all of them lie on one side of it
+// CenterNeeds is how many samples an interval for a median takes at 95 %: the chance that all of them lie on one side of it
 // is 2 x 2^-n, and 6 is the first n at which that is below 5 %.
-const centerNeeds = 6
+const CenterNeeds = 6
 
 // A RankTest says whether two samples differ, by the ranks of their values alone (Mann-Whitney): it assumes nothing of how
 // they are distributed.
