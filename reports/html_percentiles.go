@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lunchrush/lunchrush/reports/svg"
 )
@@ -15,17 +16,34 @@ func drawPercentiles(l Latency) string {
 	if l.Response.N < samplesFor[50] || len(l.Curve) == 0 {
 		return ""
 	}
-	const width, height, left, right, top, foot = 400.0, 220.0, 48.0, 12.0, 30.0, 22.0
 	nines := max(1, math.Log10(float64(l.Response.N)))
 	response, served := ninesOf(l.Curve, nines), ninesOf(l.Served, nines)
+	p := percentilePlot(l.Kind, nines, slices.Concat(response, served),
+		percentileKey{"line response", "response (from due)"}, percentileKey{"line service", "service (from send)"})
+	p.Curve("line service", svg.Thin(served, 170))
+	p.Curve("line response", svg.Thin(response, 170))
+	p.Level("axis", p.Y.Min)
 
+	summary := fmt.Sprintf("%s %s sends. Response time: median %s, p99 %s, longest %s. Service time: median %s, p99 %s, longest %s.",
+		count(l.Response.N), l.Kind, span(l.Response.P50), span(l.Response.P99), span(l.Response.Max),
+		span(l.Service.P50), span(l.Service.P99), span(l.Service.Max))
+	return p.Markup("percentiles-"+l.Kind, "percentiles", "Latency percentiles of "+l.Kind, summary)
+}
+
+// A percentileKey names one line of a percentile plot.
+type percentileKey struct{ class, name string }
+
+// percentilePlot is the empty plot for curves that reach up to so many nines: axes that hold all points, the name of the kind
+// of send, and a key.
+func percentilePlot(kind string, nines float64, points []svg.Point, keys ...percentileKey) svg.Plot {
+	const width, height, left, right, top, foot = 400.0, 220.0, 48.0, 12.0, 30.0, 22.0
 	d := &svg.Drawing{Width: width, Height: height}
 	p := svg.Plot{
 		Drawing: d,
 		X:       svg.Scale{Min: 0, Max: nines, From: left, To: width - right},
 		Y:       svg.Scale{Min: math.Inf(1), From: height - foot, To: top, Log: true},
 	}
-	for _, at := range append(response[:len(response):len(response)], served...) {
+	for _, at := range points {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, at.Y), max(p.Y.Max, at.Y)
 	}
 	p.Y = p.Y.Up(1)
@@ -34,7 +52,7 @@ func drawPercentiles(l Latency) string {
 		ticks = append(ticks, n)
 	}
 	p.XRules(ticks[1:])
-	p.YAxis(l.Kind, p.Y.Ticks(6), shortSpan)
+	p.YAxis(kind, p.Y.Ticks(6), shortSpan)
 	p.XAxis(14, ticks, func(v float64) string {
 		switch v {
 		case 0:
@@ -45,20 +63,13 @@ func drawPercentiles(l Latency) string {
 		q := 100 - 100*math.Pow(10, -v)
 		return fmt.Sprintf("%.*f%%", max(0, int(v)-2), q)
 	})
-	x := left + textWidth(l.Kind)*1.1 + 10
-	for _, key := range []struct{ class, name string }{{"line response", "response (from due)"}, {"line service", "service (from send)"}} {
+	x := left + textWidth(kind)*1.1 + 10
+	for _, key := range keys {
 		d.Line(key.class, x, top-9.5, x+16, top-9.5)
 		d.Text("key", svg.Start, x+20, top-6, key.name)
 		x += 20 + textWidth(key.name) + 12
 	}
-	p.Curve("line service", svg.Thin(served, 170))
-	p.Curve("line response", svg.Thin(response, 170))
-	p.Level("axis", p.Y.Min)
-
-	summary := fmt.Sprintf("%s %s sends. Response time: median %s, p99 %s, longest %s. Service time: median %s, p99 %s, longest %s.",
-		count(l.Response.N), l.Kind, span(l.Response.P50), span(l.Response.P99), span(l.Response.Max),
-		span(l.Service.P50), span(l.Service.P99), span(l.Service.Max))
-	return d.Markup("percentiles-"+l.Kind, "percentiles", "Latency percentiles of "+l.Kind, summary)
+	return p
 }
 
 // ninesOf places the steps of a curve by their nines, -log10(1-q); the last step, q = 1, stands at the edge.

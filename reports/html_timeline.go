@@ -201,7 +201,7 @@ func (t *timeline) draw(id, class string, width float64) string {
 	if len(t.samples) == 0 {
 		return ""
 	}
-	const left, right, stripHeight, keyHeight = 58.0, 10.0, 15.0, 14.0
+	const left, right, stripHeight = 58.0, 10.0, 15.0
 	d := &svg.Drawing{Width: width}
 	x := svg.Scale{Min: t.from, Max: t.to, From: left, To: width - right}
 	panels := t.panels()
@@ -209,12 +209,7 @@ func (t *timeline) draw(id, class string, width float64) string {
 	strips := t.strips()
 	y := 2.0
 	top := y + float64(len(strips))*stripHeight
-	bottom := top
-	for i := range panels {
-		panels[i].placeKeys(left, width)
-		panels[i].head = 16 + keyHeight*float64(panels[i].keyRows)
-		bottom += panels[i].head + panels[i].height
-	}
+	bottom := top + placePanels(panels, left, width)
 
 	clockTicks, runTicks := t.clockTicks(x, int(width/90)), x.TicksOf(int(width/70), secondSteps(1e9))
 	for i, s := range strips {
@@ -225,30 +220,11 @@ func (t *timeline) draw(id, class string, width float64) string {
 		d.Rect(s.class, x.At(s.from), at+1, max(x.At(s.to)-x.At(s.from), 2), stripHeight-3)
 		t.nameStrip(d, x, s, at+stripHeight-5, width)
 	}
-	at := top
-	for _, p := range panels {
-		box := svg.Plot{Drawing: d, X: x, Y: p.scale(at+p.head+p.height, at+p.head)}
-		box.XRules(clockTicks)
-		box.YAxis("", p.ticks(box.Y), p.label)
-		d.Text("name", svg.Start, left, at+22, p.name)
-		for i, s := range p.series {
-			key := p.keys[i]
-			d.Line(s.class, key.X, at+18.5+key.Y*keyHeight, key.X+16, at+18.5+key.Y*keyHeight)
-			d.Text("key", svg.Start, key.X+20, at+22+key.Y*keyHeight, s.name)
-		}
-		for _, s := range p.series {
-			points := svg.Thin(s.points, int(width-left-right))
-			if s.area != "" {
-				box.Area(s.area, points)
-			}
-			box.Curve(s.class, points)
-		}
-		box.Level("axis", box.Y.Min)
+	drawPanels(d, x, top, panels, clockTicks, func(box svg.Plot) {
 		if t.since() {
 			box.Mark("since", float64(t.a.Verdict.Since))
 		}
-		at += p.head + p.height
-	}
+	})
 	foot := svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom}}
 	line := 14.0
 	if len(clockTicks) > 0 {
@@ -305,6 +281,10 @@ func (p *panel) placeKeys(left, width float64) {
 	x, row := left+textWidth(p.name)*1.1+10, 0
 	p.keys = p.keys[:0]
 	for _, s := range p.series {
+		if s.name == "" {
+			p.keys = append(p.keys, svg.Point{})
+			continue
+		}
 		needs := 20 + textWidth(s.name)
 		if x+needs > width && x > left {
 			x, row = left, row+1
