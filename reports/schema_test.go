@@ -32,6 +32,9 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 			properties, required := map[string]any{}, []string{}
 			defs[t.Name()] = nil // it may contain itself
 			for field := range t.Fields() {
+				if !field.IsExported() {
+					continue
+				}
 				name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 				if name == "" {
 					panic(t.Name() + "." + field.Name + " has no JSON name")
@@ -88,6 +91,10 @@ var enums = map[string][]any{
 	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
 	"Stability.class":   {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
 	"Phase.name":        {"baseline", "in-flight", "trigger", "after", "kick", "restored"},
+	"Row.says":          {Improved, Worsened, Changed, Same},
+	"Row.better":        {LowerBetter, HigherBetter, NoBetter},
+	"Row.unit":          {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
+	"Group.name":        {"A", "B"},
 	"Moment.who":        {"buyer", "channel", "machine", "service", "report"},
 }
 

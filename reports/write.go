@@ -56,3 +56,16 @@ func replaceFile(path string, content []byte) error {
 	}
 	return nil
 }
+
+// writePage makes a page that is to lie at path, and the folders on the way there.
+func writePage(path string, draw func(w io.Writer, dir string) error) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := draw(&b, dir); err != nil {
+		return err
+	}
+	return replaceFile(path, b.Bytes())
+}

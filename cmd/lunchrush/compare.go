@@ -43,7 +43,7 @@ Nothing is judged: the exit code is 0 whatever the difference, and 104 when the 
 	}
 	c.Flags().StringVar(&o.runs, "runs", filepath.Join("reports", "runs"), "folder in which runs land")
 	c.Flags().StringVar(&o.format, "format", "text", "what is printed: text, markdown or json")
-	c.Flags().StringVar(&o.html, "html", "", "where the page is written; none: not at all (default compare.html in the folder of --runs)")
+	c.Flags().StringVar(&o.html, "html", "", "where the page is written, or none (default compare.html in the folder of --runs)")
 	c.Flags().BoolVar(&o.doubtful, "doubtful", false, "take runs too that were inconclusive or did not end; every output names them")
 	c.Flags().BoolVar(&o.across, "across-machines", false, "take runs of different machines, testbeds or engines; every output says so")
 	c.Flags().BoolVar(&o.all, "all", false, "list the measures too that are the same in every run")
@@ -71,7 +71,26 @@ func (o *compareFlags) run(t *terminal, a, b string) error {
 	if err != nil {
 		return err
 	}
-	return reports.CompareText(t.out, c, o.all, t.color && isTerminal(t.out))
+	switch o.format {
+	case "json":
+		err = reports.CompareJSON(t.out, c)
+	case "markdown":
+		err = reports.CompareMarkdown(t.out, c, o.all)
+	default:
+		err = reports.CompareText(t.out, c, o.all, t.color && isTerminal(t.out))
+	}
+	if err != nil || o.html == "none" {
+		return err
+	}
+	page := o.html
+	if page == "" {
+		page = filepath.Join(o.runs, "compare.html")
+	}
+	if err := reports.WriteComparePage(page, c); err != nil {
+		return err
+	}
+	t.say("page: %s", page)
+	return nil
 }
 
 func (o *compareFlags) advice(m *reports.Mixed) string {

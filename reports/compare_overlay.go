@@ -1,0 +1,338 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/reports/svg"
+)
+
+// An overlay is the timelines of two groups on one clock, which begins with the play.
+type overlay struct {
+	base  *timeline // of A's first run: it has the plan and the faults of all
+	sides [2]overlaid
+}
+
+// overlaid is one side: its runs, and the class of its lines.
+type overlaid struct {
+	name, class string
+	runs        []*timeline
+}
+
+// runsDrawn bounds the lines of single runs behind a side's median: more are a smear.
+const runsDrawn = 12
+
+func newOverlay(c *Comparison) *overlay {
+	o := &overlay{sides: [2]overlaid{{name: "A", class: "line a"}, {name: "B", class: "line b"}}}
+	for i, g := range []*Group{&c.A, &c.B} {
+		for _, a := range g.analyses {
+			t := newTimeline(fromPlay(a))
+			o.sides[i].runs = append(o.sides[i].runs, t)
+			if o.base == nil {
+				o.base = t
+			}
+			o.base.to = max(o.base.to, t.to)
+		}
+	}
+	return o
+}
+
+// fromPlay is the analysis with every moment counted from the beginning of the play: how long providing took is no part of a
+// comparison.
+func fromPlay(a *Analysis) *Analysis {
+	x, zero := *a, a.Run.PlayFromNS
+	x.Run.PlayFromNS = 0
+	if x.Run.DrainedAtNS > 0 {
+		x.Run.DrainedAtNS -= zero
+	}
+	x.Timeline, x.Faults, x.Demand = slices.Clone(a.Timeline), slices.Clone(a.Faults), slices.Clone(a.Demand)
+	for i := range x.Timeline {
+		x.Timeline[i].AtNS -= zero
+	}
+	for i := range x.Faults {
+		x.Faults[i].FromNS -= zero
+		x.Faults[i].ToNS -= zero
+	}
+	for i := range x.Demand {
+		x.Demand[i].AtNS -= zero
+	}
+	return &x
+}
+
+// panels are what the timeline of a report has, with a line for each side: the median of its runs, second by second, and
+// behind it the runs themselves.
+func (o *overlay) panels() []panel {
+	ms := func(v float64) string { return shortSpan(v * 1e6) }
+	age := func(v float64) string { return shortSpan(v * 1e9) }
+	known := func(v float64, unless int) float64 {
+		if unless < 0 {
+			return -1
+		}
+		return v
+	}
+	panels := []panel{
+		{name: "goodput, orders/s", height: 90, floor: 1, label: shortNumber, series: []series{
+			{name: "planned orders", class: "line planned", area: "fill planned", points: o.base.planned()},
+		}},
+		{name: "notify p99", height: 100, log: true, label: ms},
+		{name: "create p99", height: 100, log: true, label: ms},
+		{name: "backlog", height: 80, floor: 5, label: shortNumber},
+		{name: "age of the oldest row", height: 70, floor: 1, steps: secondSteps(1), label: age},
+		{name: "paid orders open", height: 60, floor: 5, label: shortNumber},
+		{name: "service, CPU cores", height: 50, floor: 0.5, label: shortNumber},
+	}
+	values := []func(*runlog.Sample) float64{
+		nil,
+		func(s *runlog.Sample) float64 { return s.NotifyP99MS },
+		func(s *runlog.Sample) float64 { return s.CreateP99MS },
+		func(s *runlog.Sample) float64 { return float64(s.Backlog) },
+		func(s *runlog.Sample) float64 { return known(s.BacklogAge, s.Backlog) },
+		func(s *runlog.Sample) float64 { return float64(s.Open) },
+		func(s *runlog.Sample) float64 { return s.ServiceCPU },
+	}
+	for _, side := range o.sides {
+		panels[0].series = append(panels[0].series, series{
+			name: side.name, class: side.class, points: side.rate(o.base, func(s *runlog.Sample) int { return s.Dropped }),
+		})
+	}
+	for i := range panels[1:] {
+		p, value := &panels[i+1], values[i+1]
+		for _, side := range o.sides {
+			if len(side.runs) > 1 {
+				for _, run := range side.runs[:min(len(side.runs), runsDrawn)] {
+					p.series = append(p.series, series{class: side.class + " faint", points: run.values(value)})
+				}
+			}
+		}
+		for _, side := range o.sides {
+			p.series = append(p.series, series{name: side.name, class: side.class, points: side.median(value)})
+		}
+	}
+	return panels
+}
+
+// median is the median of the runs in each second of the play, unknown where no run knows.
+func (s *overlaid) median(value func(*runlog.Sample) float64) []svg.Point {
+	var seconds [][]float64
+	for _, run := range s.runs {
+		for i := range run.samples {
+			at := max(0, int(math.Round(float64(run.samples[i].AtNS)/1e9)))
+			for len(seconds) <= at {
+				seconds = append(seconds, nil)
+			}
+			if v := value(&run.samples[i]); v >= 0 && !math.IsInf(v, 0) {
+				seconds[at] = append(seconds[at], v)
+			}
+		}
+	}
+	points := make([]svg.Point, 0, len(seconds))
+	for at, values := range seconds {
+		points = append(points, svg.Point{X: float64(at) * 1e9, Y: middle(values)})
+	}
+	return points
+}
+
+// rate is the mean of the runs' counts over each step of base, as a staircase.
+func (s *overlaid) rate(base *timeline, count func(*runlog.Sample) int) []svg.Point {
+	step := float64(base.step) * 1e9
+	sums, runs := []float64{}, []map[*timeline]bool{}
+	for _, run := range s.runs {
+		for i := range run.samples {
+			at := int(max(0, float64(run.samples[i].AtNS)-1) / step)
+			for len(sums) <= at {
+				sums, runs = append(sums, 0), append(runs, map[*timeline]bool{})
+			}
+			sums[at] += float64(count(&run.samples[i]))
+			runs[at][run] = true
+		}
+	}
+	points := make([]svg.Point, 0, len(sums))
+	for at := range sums {
+		points = append(points, svg.Point{X: float64(at) * step, Y: sums[at] / float64(base.step) / float64(max(1, len(runs[at])))})
+	}
+	return svg.Steps(points, float64(len(sums))*step)
+}
+
+// middle is the median, NaN of none.
+func middle(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	values = slices.Sorted(slices.Values(values))
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+// draw makes the picture width units wide; "" when neither side has samples.
+func (o *overlay) draw(id, class string, width float64) string {
+	if len(o.base.samples) == 0 {
+		return ""
+	}
+	const left, right, stripHeight = 58.0, 10.0, 15.0
+	d := &svg.Drawing{Width: width}
+	x := svg.Scale{Min: 0, Max: o.base.to, From: left, To: width - right}
+	panels := o.panels()
+	var faults []strip
+	for _, s := range o.base.strips() {
+		if s.class == "strip fault" {
+			faults = append(faults, s)
+		}
+	}
+	top := 2 + float64(len(faults))*stripHeight
+	bottom := top + placePanels(panels, left, width)
+	for i, s := range faults {
+		at := 2 + float64(i)*stripHeight
+		svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}.Band(s.shade, s.from, s.to)
+		d.Rect(s.class, x.At(s.from), at+1, max(x.At(s.to)-x.At(s.from), 2), stripHeight-3)
+		o.base.nameStrip(d, x, s, at+stripHeight-5, width)
+	}
+	ticks := x.TicksOf(int(width/70), secondSteps(1e9))
+	drawPanels(d, x, top, panels, ticks, func(svg.Plot) {})
+	d.Text("name", svg.Start, 0, bottom+14, "play")
+	svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom}}.XAxis(14, ticks, runLabel(ticks))
+	d.Height = bottom + 20
+	return d.Markup(id, class, "Both sides over time", o.summary())
+}
+
+// summary is the picture in words.
+func (o *overlay) summary() string {
+	text := "Medians of the runs of each side, second by second since the play began."
+	for i := range o.sides {
+		s := &o.sides[i]
+		backlog, worst := 0.0, 0.0
+		for _, p := range s.median(func(x *runlog.Sample) float64 { return float64(x.Backlog) }) {
+			backlog = max(backlog, known(p.Y))
+		}
+		for _, p := range s.median(func(x *runlog.Sample) float64 { return x.NotifyP99MS }) {
+			worst = max(worst, known(p.Y))
+		}
+		text += fmt.Sprintf(" %s: backlog up to %s rows, notify p99 up to %s.", s.name, count(int64(backlog)), span(int64(worst*1e6)))
+	}
+	return text
+}
+
+// known is v, or 0 where there is nothing.
+func known(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
+
+// overlaidPercentiles draws the response times of one kind of send of both sides in one plot; "" where a side has too few sends
+// for a median.
+func overlaidPercentiles(kind string, c *Comparison) string {
+	groups := []*Group{&c.A, &c.B}
+	var (
+		nines = math.Inf(1) // as far as every run reaches
+		lines [2][][]svg.Point
+		mids  [2][]svg.Point
+		all   []svg.Point
+		text  string
+	)
+	for i, g := range groups {
+		var curves [][]CurveStep
+		for _, a := range g.analyses {
+			for _, l := range a.Latency {
+				if l.Kind == kind && l.Response.N >= samplesFor[50] && len(l.Curve) > 0 {
+					curves = append(curves, l.Curve)
+					nines = min(nines, max(1, math.Log10(float64(l.Response.N))))
+				}
+			}
+		}
+		if len(curves) == 0 {
+			return ""
+		}
+		for _, curve := range curves {
+			lines[i] = append(lines[i], ninesOf(curve, math.Inf(1)))
+		}
+		mids[i] = ninesOf(middleCurve(curves), math.Inf(1))
+	}
+	for i, g := range groups {
+		for j := range lines[i] {
+			lines[i][j] = within(lines[i][j], nines)
+			all = append(all, lines[i][j]...)
+		}
+		mids[i] = within(mids[i], nines)
+		all = append(all, mids[i]...)
+		row := func(name string) string {
+			for _, r := range c.Rows {
+				if r.Name == kind+"."+name {
+					return map[string]*Spread{"A": &r.A, "B": &r.B}[g.Name].text(r.Unit)
+				}
+			}
+			return "-"
+		}
+		text += fmt.Sprintf("%s: median %s, p99 %s. ", g.Name, row("p50"), row("p99"))
+	}
+	p := percentilePlot(kind, nines, all, percentileKey{"line a", "A"}, percentileKey{"line b", "B"})
+	for i, class := range []string{"line a", "line b"} {
+		if len(lines[i]) > 1 {
+			for _, line := range lines[i][:min(len(lines[i]), runsDrawn)] {
+				p.Curve(class+" faint", svg.Thin(line, 170))
+			}
+		}
+	}
+	for i, class := range []string{"line a", "line b"} {
+		p.Curve(class, svg.Thin(mids[i], 170))
+	}
+	p.Level("axis", p.Y.Min)
+	return p.Markup("percentiles-"+kind, "percentiles", "Response times of "+kind+", A and B", text)
+}
+
+// middleCurve is the median of curves at each share that all of them tell. Their steps lie at the same shares but for the last.
+func middleCurve(curves [][]CurveStep) []CurveStep {
+	if len(curves) == 1 {
+		return curves[0]
+	}
+	at := map[float64][]float64{}
+	for _, curve := range curves {
+		for _, step := range curve {
+			at[step.Quantile] = append(at[step.Quantile], float64(step.NS))
+		}
+	}
+	var steps []CurveStep
+	for _, step := range curves[0] {
+		if values := at[step.Quantile]; len(values) == len(curves) {
+			steps = append(steps, CurveStep{step.Quantile, int64(middle(values))})
+		}
+	}
+	return steps
+}
+
+// within leaves out the points beyond so many nines.
+func within(points []svg.Point, nines float64) []svg.Point {
+	return slices.DeleteFunc(slices.Clone(points), func(p svg.Point) bool { return p.X > nines })
+}
+
+// drawDots is the runs of one measure on a line of their own for each side, A above B, between the least and the greatest; ""
+// when all are the same.
+func drawDots(r *Row) string {
+	if r.A.N+r.B.N < 2 || oneValue(r.A.Values, r.B.Values) {
+		return ""
+	}
+	const width, height = 120.0, 22.0
+	d := &svg.Drawing{Width: width, Height: height}
+	all := slices.Concat(r.A.Values, r.B.Values)
+	x := svg.Scale{Min: slices.Min(all), Max: slices.Max(all), From: 5, To: width - 5}
+	for _, side := range []struct {
+		class string
+		y     float64
+		of    *Spread
+	}{{"a", 6, &r.A}, {"b", 16, &r.B}} {
+		if side.of.N == 0 {
+			continue
+		}
+		d.Line("dots-rule", 0, side.y, width, side.y)
+		var points []svg.Point
+		for _, v := range side.of.Values {
+			points = append(points, svg.Point{X: x.At(v), Y: side.y}, svg.Point{Y: math.NaN()})
+		}
+		d.Path("dots "+side.class, points)
+		d.Line("dots-median "+side.class, x.At(*side.of.Median), side.y-4, x.At(*side.of.Median), side.y+4)
+	}
+	what := fmt.Sprintf("A %s, B %s", r.A.text(r.Unit), r.B.text(r.Unit))
+	return d.Markup("dots-"+r.Name, "dots", r.Name+" run by run", what)
+}
