@@ -13,10 +13,10 @@ import (
 )
 
 var comparePage = template.Must(template.New("compare.html.tmpl").Funcs(template.FuncMap{
-	"count":   func(n int) string { return count(int64(n)) },
-	"several": several,
-	"lower":   strings.ToLower,
-	"yuan":    yuan,
+	"count":     func(n int) string { return count(int64(n)) },
+	"several":   several,
+	"lower":     strings.ToLower,
+	"breakable": breakable,
 }).ParseFS(assets, "templates/compare.html.tmpl"))
 
 // CompareHTML writes the page of a comparison: one file that needs no network. It is to lie in the folder dir, from which its
@@ -43,10 +43,12 @@ func CompareHTML(w io.Writer, c *Comparison, dir string) error {
 		switch {
 		case r.A.N+r.B.N == 0:
 			p.Unknown = append(p.Unknown, r.Name)
-		case r.Named || r.Why != everSame:
+		case r.Named || r.Says != Same:
 			p.Shown = append(p.Shown, r)
-		default:
+		case r.Why == everSame:
 			p.Constant = append(p.Constant, r)
+		default:
+			p.Chance = append(p.Chance, r)
 		}
 	}
 	var b bytes.Buffer
@@ -79,11 +81,13 @@ func stylesOf(names ...string) (style, error) {
 type comparedPage struct {
 	*Comparison
 	style
-	Wide, Narrow    template.HTML
-	Percentiles     []template.HTML
-	Shown, Constant []comparedRow
-	Unknown         []string
-	Books           []bookRow
+	Wide, Narrow template.HTML
+	Percentiles  []template.HTML
+	Shown        []comparedRow // that differ, or that the scenario names
+	Chance       []comparedRow // of which the runs show no difference
+	Constant     []comparedRow
+	Unknown      []string
+	Books        []bookRow
 
 	dir string // in which the page is to lie
 }
@@ -163,7 +167,7 @@ func (p *comparedPage) Groups() []*Group { return []*Group{&p.A, &p.B} }
 func (g *Group) Title() string { return g.title() }
 
 // Notes say how the table is to be read.
-func (p *comparedPage) Notes() []string { return p.notes(len(p.Rows)) }
+func (p *comparedPage) Notes() []string { return p.notes(len(p.Rows))[1:] } // the sum stands above
 
 // Link leads to the report of a run; "" when there is none.
 func (p *comparedPage) Link(dir string) string { return linkTo(p.dir, dir) }

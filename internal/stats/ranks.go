@@ -57,7 +57,7 @@ func (r RankTest) Differ() bool { return r.P <= Alpha }
 func Ranks(a, b []float64) RankTest {
 	r := RankTest{P: math.NaN(), N1: len(a), N2: len(b)}
 	if leastP(r.N1, r.N2) > Alpha {
-		r.Needs = ranksNeed()
+		r.Needs = RanksNeed()
 		return r
 	}
 	// The library doubles the lower tail, of the distribution that the first sample's ranks have. Where values are equal that
@@ -92,8 +92,8 @@ func leastP(n1, n2 int) float64 {
 	return min(1, p)
 }
 
-// ranksNeed is the least n for which n against n can differ.
-func ranksNeed() int {
+// RanksNeed is the least n for which n against n can differ: 4.
+func RanksNeed() int {
 	n := 1
 	for leastP(n, n) > Alpha {
 		n++
