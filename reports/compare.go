@@ -99,7 +99,7 @@ func Compare(a, b Group, across bool) (*Comparison, error) {
 	}
 	c := &Comparison{
 		Scenario: a.Runs[0].Run.Scenario, Title: a.Runs[0].Run.Title, A: a, B: b, Alpha: stats.Alpha,
-		Differs: differences(&a, &b), Warnings: append(warnings, doubts(&a, &b)...),
+		Differs: differences(&a, &b), Rows: []Row{}, Warnings: append(warnings, doubts(&a, &b)...),
 	}
 	named := func(name string) bool {
 		return slices.ContainsFunc(slices.Concat(a.Runs, b.Runs), func(r Played) bool {

@@ -122,6 +122,7 @@ func settingsText(m *runlog.Manifest) string {
 // alike refuses groups whose runs were not of the same plan, or not in the same surroundings unless across, and gives what is
 // to be said of those that it takes.
 func alike(a, b *Group, across bool) (warnings []string, err error) {
+	warnings = []string{} // an empty list, not none, in JSON
 	both := []*Group{a, b}
 	for _, g := range both {
 		if len(g.Runs) == 0 {

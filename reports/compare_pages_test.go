@@ -1,0 +1,308 @@
+package reports
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/lunchrush/lunchrush/internal/runlog"
+)
+
+// recorded are the run folders that match a pattern in testdata/runs: real ones, of testdata/lunch-brief.yaml, without their
+// books.
+func recorded(t testing.TB, pattern string) []string {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join("testdata", "runs", pattern))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no recorded run is named %s: %v", pattern, err)
+	}
+	return dirs
+}
+
+// recordedComparison is one worker for the callbacks against all of them.
+func recordedComparison(t testing.TB) *Comparison {
+	t.Helper()
+	c, err := Compare(ReadGroup(recorded(t, "*-as-was"), false), ReadGroup(recorded(t, "*-hardened"), false), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAComparisonOfRecordedRunsAsTextAndMarkdown(t *testing.T) {
+	c := recordedComparison(t)
+	for _, format := range []struct {
+		name  string
+		write func(*bytes.Buffer) error
+	}{
+		{"compare.txt", func(b *bytes.Buffer) error { return CompareText(b, c, false, false) }},
+		{"compare.md", func(b *bytes.Buffer) error { return CompareMarkdown(b, c, false) }},
+	} {
+		t.Run(format.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := format.write(&b); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, format.name, b.Bytes())
+		})
+	}
+}
+
+func TestTheTextCountsWhatItDoesNotShow(t *testing.T) {
+	c := recordedComparison(t)
+	var some, all bytes.Buffer
+	if err := CompareText(&some, c, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := CompareText(&all, c, true, true); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(some.String(), "double_refund") || !strings.Contains(all.String(), "double_refund") {
+		t.Error("a measure that is 0 in every run is shown, or not with all")
+	}
+	if strings.Contains(some.String(), "\x1b[") || !strings.Contains(all.String(), "\x1b[32mpay_to_dispense.p99") {
+		t.Error("colour where none is wanted, or none where it is")
+	}
+	lines := func(b *bytes.Buffer) int {
+		return strings.Count(b.String(), " (n=") + strings.Count(b.String(), " (p=")
+	}
+	if lines(&all) != len(c.Rows) || lines(&some) >= lines(&all) {
+		t.Errorf("%d rows of %d, with all %d", lines(&some), len(c.Rows), lines(&all))
+	}
+}
+
+func TestAComparisonKeepsToItsSchema(t *testing.T) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(CompareSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("compare.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("compare.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := Compare(sideOf(1, 0, nil), sideOf(1, 1, nil), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*Comparison{"of recorded runs": recordedComparison(t), "of one run each": few} {
+		var b bytes.Buffer
+		if err := CompareJSON(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		got, err := jsonschema.UnmarshalJSON(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(got); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func compared(t testing.TB, c *Comparison) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := CompareHTML(&b, c, "testdata"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestThePageOfAComparisonTellsWhatTheTextDoes(t *testing.T) {
+	c := recordedComparison(t)
+	page := compared(t, c)
+	text := plainText(page)
+	for _, want := range []string{
+		"A as-was against B hardened", "plan 07296a1c4ec0 · seed 7 · local", c.Sum(),
+		"callback.workers 1 as hardened",       // what was done differently
+		"pay_to_dispense.p99", "−91.5% better", // a row
+		"ok-dispensed Paid, and the goods fell once. 1,200 1,200",               // books side by side
+		"paid by buyers, yuan 4,636.96 4,636.96", "= unaccounted for 0.00 0.00", // money
+		"20261120-151528-lunch-brief-hardened inconclusive: the run proves nothing: ", // what was left out
+		"measures of which these runs show no difference",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+	for _, want := range []string{`id="overlay-wide"`, `id="overlay-narrow"`, `id="percentiles-notify"`, `class="line a faint"`, `class="line b faint"`, `id="dots-pay_to_dispense.p99"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s is not drawn", want)
+		}
+	}
+	if strings.Contains(page, "<a href=\"./runs") {
+		t.Error("a report that is not there is linked")
+	}
+}
+
+func TestRunsAreLinkedFromWhereThePageLies(t *testing.T) {
+	dir := t.TempDir()
+	runs := filepath.Join(dir, "all runs")
+	if err := os.Mkdir(runs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a, b := passedRun(), passedRun()
+	b.Run.ID = "other"
+	runFolder(t, runs, "a#1", a, true)
+	runFolder(t, runs, "b", b, true)
+	c, err := Compare(ReadGroup([]string{filepath.Join(runs, "a#1")}, false), ReadGroup([]string{filepath.Join(runs, "b")}, false), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "pages", "deep", "compare.html")
+	if err := WriteComparePage(path, c); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `href="./../../all%20runs/a%231/report.html"`; !strings.Contains(string(page), want) {
+		t.Errorf("%s is not on the page", want)
+	}
+}
+
+func TestMarkupInARunStaysText(t *testing.T) {
+	hostile := sideOf(2, 1, nil)
+	const evil = `<img src=x onerror=alert(1)>`
+	for i := range hostile.Runs {
+		hostile.Runs[i].Run.Profile, hostile.Runs[i].Verdict.Headline, hostile.Runs[i].Run.ServiceCfg = evil, evil, map[string]any{evil: evil}
+		hostile.Runs[i].Dir = evil
+		hostile.analyses[i].Latency[0].Kind = "create"
+		hostile.analyses[i].Measures = append(hostile.analyses[i].Measures, Measure{Name: evil, Unit: evil, Known: true, Value: float64(i)})
+		hostile.analyses[i].Faults = []Fault{{On: evil, What: evil, FromNS: 5e9, ToNS: 9e9}}
+	}
+	hostile.Left = []LeftOut{{evil, evil}}
+	other := sideOf(2, 0, nil)
+	c, err := Compare(hostile, other, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := compared(t, c); strings.Contains(page, "<img") {
+		t.Error("text of a run became markup on the page")
+	}
+	var b bytes.Buffer
+	if err := CompareMarkdown(&b, c, true); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "<img") {
+		t.Error("text of a run became markup in Markdown")
+	}
+}
+
+func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
+	dir := t.TempDir()
+	late, killed := doubtfulRun(), killedRun()
+	first := passedRun()
+	first.Run.StartedAt = first.Run.StartedAt.AddDate(0, 0, -1)
+	for name, a := range map[string]*Analysis{"late": late, "killed": killed, "good": passedRun(), "first": first} {
+		runFolder(t, dir, name, a, true)
+	}
+	runFolder(t, dir, "running", passedRun(), false)
+	if err := os.WriteFile(filepath.Join(dir, "good", "noise"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "torn"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "torn", "run.json"), []byte(`{"schema":1`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	for _, name := range []string{"good", "first", "late", "killed", "running", "torn"} {
+		dirs = append(dirs, filepath.Join(dir, name))
+	}
+	names := func(g Group) (in, out []string) {
+		for _, r := range g.Runs {
+			in = append(in, filepath.Base(r.Dir))
+		}
+		for _, l := range g.Left {
+			out = append(out, filepath.Base(l.Dir)+": "+l.Why)
+		}
+		return in, out
+	}
+	in, out := names(ReadGroup(dirs, false))
+	if !slices.Equal(in, []string{"first", "good"}) {
+		t.Errorf("took %q, want the two good ones, the older first", in)
+	}
+	for i, want := range []string{
+		"late: inconclusive: the load was late", "killed: the run did not come to its end", "running: ", "torn: ",
+	} {
+		if len(out) != 4 || !strings.HasPrefix(out[i], want) {
+			t.Fatalf("left out %q, want %q", out, want)
+		}
+	}
+	if in, out = names(ReadGroup(dirs, true)); len(in) != 4 || len(out) != 2 {
+		t.Errorf("asked for doubtful ones it took %q and left out %q", in, out)
+	}
+}
+
+func TestARunIsJudgedAnewFromItsBooks(t *testing.T) {
+	b := wholeRun(t)
+	b.end()
+	folder := b.folder()
+	stale := passedRun()
+	stale.Measures = []Measure{{Name: "of an older program"}}
+	if err := Write(folder.Dir, stale); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Read(folder.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := byName(a.Measures)["notify.p99"]; !ok || a.Run.Scenario != "peak-lunch" {
+		t.Errorf("the old report was taken: %v", a.Measures)
+	}
+	if err := os.Remove(folder.Path("books.jsonl.zst")); err != nil {
+		t.Fatal(err)
+	}
+	if a, err = Read(folder.Dir); err != nil || len(a.Measures) != 1 {
+		t.Errorf("without books the report should do: %v, %v", a, err)
+	}
+	if err := os.WriteFile(folder.Path(JSONFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Read(folder.Dir); err == nil || !strings.Contains(err.Error(), JSONFile) {
+		t.Errorf("a torn report: %v", err)
+	}
+}
+
+func TestMedianLinesAreOfTheRunsOfThatSecond(t *testing.T) {
+	c := recordedComparison(t)
+	o := newOverlay(c)
+	for i, g := range []*Group{&c.A, &c.B} {
+		most := 0.0
+		for _, p := range o.sides[i].median(backlogOf) {
+			most = max(most, known(p.Y))
+		}
+		low, high := 1e9, 0.0
+		for _, a := range g.analyses {
+			n, _ := backlogMax(a.Timeline)
+			low, high = min(low, n), max(high, n)
+		}
+		if most > high || most < low/2 {
+			t.Errorf("%s: the median line reaches %v, the runs %v to %v", g.Name, most, low, high)
+		}
+	}
+	if a, b := backlogTop(o, 0), backlogTop(o, 1); a < 10*b {
+		t.Errorf("A's backlog line reaches %v, B's %v: they are drawn alike", a, b)
+	}
+}
+
+func backlogOf(s *runlog.Sample) float64 { return float64(s.Backlog) }
+
+func backlogTop(o *overlay, side int) (top float64) {
+	for _, p := range o.sides[side].median(backlogOf) {
+		top = max(top, known(p.Y))
+	}
+	return top
+}
