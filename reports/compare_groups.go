@@ -91,11 +91,10 @@ var (
 		{"testbed", func(m *runlog.Manifest) string { return m.Testbed }},
 		{"engine", func(m *runlog.Manifest) string { return m.Engine }},
 	}
-	// settingTraits may differ between the groups, which is what one compares, but not within one.
+	// settingTraits, and the service's switches, may differ between the groups, which is what one compares, but not within one.
 	settingTraits = []trait{
 		{"profile", func(m *runlog.Manifest) string { return m.Profile }},
 		{"service", func(m *runlog.Manifest) string { return m.Service }},
-		{"settings", func(m *runlog.Manifest) string { return settingsText(m) }},
 		{"lunchrush", func(m *runlog.Manifest) string { return m.Lunchrush }},
 	}
 )
@@ -107,14 +106,6 @@ func faultsText(m *runlog.Manifest) string {
 	var parts []string
 	for _, f := range m.Faults {
 		parts = append(parts, fmt.Sprintf("%s on %s at %s for %s", f.What, f.On, seconds(f.FromNS), time.Duration(f.ForNS)))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func settingsText(m *runlog.Manifest) string {
-	var parts []string
-	for _, s := range switches(m.ServiceCfg) {
-		parts = append(parts, s.Name+" "+s.Value)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -146,7 +137,7 @@ func alike(a, b *Group, across bool) (warnings []string, err error) {
 			wrong = append(wrong, t.name+": "+tells(t, both...))
 		}
 	}
-	for _, t := range settingTraits {
+	for _, t := range slices.Concat(settingTraits, switchTraits(both...)) {
 		for _, g := range both {
 			switch {
 			case uniform(t, g):
@@ -221,25 +212,29 @@ func tells(t trait, groups ...*Group) string {
 	return strings.Join(sides, "; ")
 }
 
-// differences are the settings in which the groups differ; within a group they are the same, but for the program's version.
-func differences(a, b *Group) []Difference {
-	list := []Difference{}
-	for _, t := range settingTraits {
-		if t.name == "settings" {
-			continue // told switch by switch
-		}
-		x, y := t.sum(a), t.sum(b)
-		if x != y {
-			list = append(list, Difference{t.name, x, y})
+// switchTraits are the switches that any run of the groups tells of.
+func switchTraits(groups ...*Group) []trait {
+	names := map[string]bool{}
+	for _, g := range groups {
+		for i := range g.Runs {
+			for name := range g.Runs[i].Run.ServiceCfg {
+				names[name] = true
+			}
 		}
 	}
-	left, right := a.Runs[0].Run.ServiceCfg, b.Runs[0].Run.ServiceCfg
-	names := slices.Sorted(maps.Keys(left))
-	names = slices.AppendSeq(names, maps.Keys(right))
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		if x, y := setTo(left, name), setTo(right, name); x != y {
-			list = append(list, Difference{name, x, y})
+	var traits []trait
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		traits = append(traits, trait{name, func(m *runlog.Manifest) string { return setTo(m.ServiceCfg, name) }})
+	}
+	return traits
+}
+
+// differences are the settings in which the groups differ.
+func differences(a, b *Group) []Difference {
+	list := []Difference{}
+	for _, t := range slices.Concat(settingTraits, switchTraits(a, b)) {
+		if x, y := t.sum(a), t.sum(b); x != y {
+			list = append(list, Difference{t.name, x, y})
 		}
 	}
 	return list

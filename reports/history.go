@@ -222,7 +222,7 @@ func changedBetween(x, y *runlog.Manifest) []string {
 	}{
 		{"machine", sameMachine(x, y)},
 		{"plan", x.PlanSHA256 == y.PlanSHA256 && faultsText(x) == faultsText(y)},
-		{"settings", settingsText(x) == settingsText(y) && x.Service == y.Service && x.Engine == y.Engine},
+		{"settings", slices.Equal(switches(x.ServiceCfg), switches(y.ServiceCfg)) && x.Service == y.Service && x.Engine == y.Engine},
 		{"program", x.Lunchrush == y.Lunchrush},
 	} {
 		if !c.same {

@@ -70,7 +70,7 @@ type (
 		Rest     []pastChart
 		Constant []string // "loss.total 0"
 		Listed   []pastRun
-		Older    int // runs that are not listed
+		Older    int // runs that are neither drawn nor listed
 	}
 	pastChart struct {
 		*Trend
@@ -86,8 +86,9 @@ type (
 var keyMeasures = []string{"loss.total", "notify.p99", "create.p99", "pay_to_dispense.p99", "goodput.ratio", "backlog.max", "amplification", "recovery_time"}
 
 func newPastTrack(t *Track, at int, dir string) *pastTrack {
+	older := max(0, len(t.Runs)-historyRuns)
 	t = t.newest(historyRuns)
-	s := &pastTrack{Track: t, ID: "track-" + strconv.Itoa(at+1), Strip: template.HTML(drawStrip(t, at))}
+	s := &pastTrack{Track: t, Older: older, ID: "track-" + strconv.Itoa(at+1), Strip: template.HTML(drawStrip(t, at))}
 	for i := range t.Trends {
 		trend := &t.Trends[i]
 		values := trend.known()
