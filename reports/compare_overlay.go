@@ -66,73 +66,100 @@ func fromPlay(a *Analysis) *Analysis {
 func (o *overlay) panels() []panel {
 	ms := func(v float64) string { return shortSpan(v * 1e6) }
 	age := func(v float64) string { return shortSpan(v * 1e9) }
-	known := func(v float64, unless int) float64 {
-		if unless < 0 {
-			return -1
-		}
-		return v
-	}
-	panels := []panel{
-		{name: "goodput, orders/s", height: 90, floor: 1, label: shortNumber, series: []series{
-			{name: "planned orders", class: "line planned", area: "fill planned", points: o.base.planned()},
-		}},
-		{name: "notify p99", height: 100, log: true, label: ms},
-		{name: "create p99", height: 100, log: true, label: ms},
-		{name: "backlog", height: 80, floor: 5, label: shortNumber},
-		{name: "age of the oldest row", height: 70, floor: 1, steps: secondSteps(1), label: age},
-		{name: "paid orders open", height: 60, floor: 5, label: shortNumber},
-		{name: "service, CPU cores", height: 50, floor: 0.5, label: shortNumber},
-	}
-	values := []func(*runlog.Sample) float64{
-		nil,
-		func(s *runlog.Sample) float64 { return s.NotifyP99MS },
-		func(s *runlog.Sample) float64 { return s.CreateP99MS },
-		func(s *runlog.Sample) float64 { return float64(s.Backlog) },
-		func(s *runlog.Sample) float64 { return known(s.BacklogAge, s.Backlog) },
-		func(s *runlog.Sample) float64 { return float64(s.Open) },
-		func(s *runlog.Sample) float64 { return s.ServiceCPU },
-	}
+	goodput := panel{name: "goodput, orders/s", height: 90, floor: 1, label: shortNumber, series: []series{
+		{name: "planned orders", class: "line planned", area: "fill planned", points: o.base.planned()},
+	}}
 	for _, side := range o.sides {
-		panels[0].series = append(panels[0].series, series{
+		goodput.series = append(goodput.series, series{
 			name: side.name, class: side.class, points: side.rate(o.base, func(s *runlog.Sample) int { return s.Dropped }),
 		})
 	}
-	for i := range panels[1:] {
-		p, value := &panels[i+1], values[i+1]
+	panels := []panel{goodput}
+	for _, p := range []struct {
+		panel
+		state bool
+		value func(*runlog.Sample) float64
+	}{
+		{panel{name: "notify p99", height: 100, log: true, label: ms}, false, func(s *runlog.Sample) float64 { return s.NotifyP99MS }},
+		{panel{name: "create p99", height: 100, log: true, label: ms}, false, func(s *runlog.Sample) float64 { return s.CreateP99MS }},
+		{panel{name: "backlog", height: 80, floor: 5, label: shortNumber}, true, func(s *runlog.Sample) float64 { return float64(s.Backlog) }},
+		{panel{name: "age of the oldest row", height: 70, floor: 1, steps: secondSteps(1), label: age}, true, func(s *runlog.Sample) float64 {
+			if s.Backlog < 0 {
+				return -1
+			}
+			return s.BacklogAge
+		}},
+		{panel{name: "paid orders open", height: 60, floor: 5, label: shortNumber}, true, func(s *runlog.Sample) float64 { return float64(s.Open) }},
+		{panel{name: "service, CPU cores", height: 50, floor: 0.5, label: shortNumber}, false, func(s *runlog.Sample) float64 { return s.ServiceCPU }},
+	} {
 		for _, side := range o.sides {
 			if len(side.runs) > 1 {
 				for _, run := range side.runs[:min(len(side.runs), runsDrawn)] {
-					p.series = append(p.series, series{class: side.class + " faint", points: run.values(value)})
+					p.series = append(p.series, series{class: side.class + " faint", points: run.values(p.value)})
 				}
 			}
 		}
 		for _, side := range o.sides {
-			p.series = append(p.series, series{name: side.name, class: side.class, points: side.median(value)})
+			p.series = append(p.series, series{name: side.name, class: side.class, points: side.median(p.value, p.state)})
 		}
+		panels = append(panels, p.panel)
 	}
 	return panels
 }
 
-// median is the median of the runs in each second of the play, unknown where no run knows.
-func (s *overlaid) median(value func(*runlog.Sample) float64) []svg.Point {
-	var seconds [][]float64
+// median is the median of the runs in each second of the play, unknown where no run knows and once fewer than half of the runs
+// still go on: those that are left are not what the side was like. A run that has come to its end stays as it was then where
+// that is a state, such as a backlog of nothing, and is left out where it is not.
+func (s *overlaid) median(value func(*runlog.Sample) float64, state bool) []svg.Point {
+	type second struct {
+		at     []float64
+		values []float64
+		runs   int
+	}
+	last := 0
+	for _, run := range s.runs {
+		if n := len(run.samples); n > 0 {
+			last = max(last, secondOf(&run.samples[n-1]))
+		}
+	}
+	seconds := make([]second, last+1)
+	enter := func(at int, ns, v float64) {
+		t := &seconds[at]
+		t.at, t.runs = append(t.at, ns), t.runs+1
+		if v >= 0 && !math.IsInf(v, 0) {
+			t.values = append(t.values, v)
+		}
+	}
 	for _, run := range s.runs {
 		for i := range run.samples {
-			at := max(0, int(math.Round(float64(run.samples[i].AtNS)/1e9)))
-			for len(seconds) <= at {
-				seconds = append(seconds, nil)
-			}
-			if v := value(&run.samples[i]); v >= 0 && !math.IsInf(v, 0) {
-				seconds[at] = append(seconds[at], v)
+			enter(secondOf(&run.samples[i]), float64(run.samples[i].AtNS), value(&run.samples[i]))
+		}
+		if n := len(run.samples); n > 0 && state && run.a.Run.Ended == "whole" {
+			end := &run.samples[n-1]
+			for at := secondOf(end) + 1; at <= last; at++ {
+				enter(at, float64(end.AtNS)+float64(at-secondOf(end))*1e9, value(end))
 			}
 		}
 	}
-	points := make([]svg.Point, 0, len(seconds))
-	for at, values := range seconds {
-		points = append(points, svg.Point{X: float64(at) * 1e9, Y: middle(values)})
+	var points []svg.Point
+	for _, t := range seconds {
+		if t.runs == 0 {
+			continue
+		}
+		at := svg.Point{Y: math.NaN()}
+		for _, ns := range t.at {
+			at.X += ns / float64(len(t.at))
+		}
+		if 2*t.runs >= len(s.runs) {
+			at.Y = middle(t.values)
+		}
+		points = append(points, at)
 	}
 	return points
 }
+
+// secondOf is the second of the play in which a sample was taken.
+func secondOf(s *runlog.Sample) int { return max(0, int(s.AtNS/1e9)) }
 
 // rate is the mean of the runs' counts over each step of base, as a staircase.
 func (s *overlaid) rate(base *timeline, count func(*runlog.Sample) int) []svg.Point {
@@ -202,10 +229,10 @@ func (o *overlay) summary() string {
 	for i := range o.sides {
 		s := &o.sides[i]
 		backlog, worst := 0.0, 0.0
-		for _, p := range s.median(func(x *runlog.Sample) float64 { return float64(x.Backlog) }) {
+		for _, p := range s.median(func(x *runlog.Sample) float64 { return float64(x.Backlog) }, true) {
 			backlog = max(backlog, known(p.Y))
 		}
-		for _, p := range s.median(func(x *runlog.Sample) float64 { return x.NotifyP99MS }) {
+		for _, p := range s.median(func(x *runlog.Sample) float64 { return x.NotifyP99MS }, false) {
 			worst = max(worst, known(p.Y))
 		}
 		text += fmt.Sprintf(" %s: backlog up to %s rows, notify p99 up to %s.", s.name, count(int64(backlog)), span(int64(worst*1e6)))

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -281,7 +282,7 @@ func TestMedianLinesAreOfTheRunsOfThatSecond(t *testing.T) {
 	o := newOverlay(c)
 	for i, g := range []*Group{&c.A, &c.B} {
 		most := 0.0
-		for _, p := range o.sides[i].median(backlogOf) {
+		for _, p := range o.sides[i].median(backlogOf, true) {
 			most = max(most, known(p.Y))
 		}
 		low, high := 1e9, 0.0
@@ -298,10 +299,46 @@ func TestMedianLinesAreOfTheRunsOfThatSecond(t *testing.T) {
 	}
 }
 
+func TestRunsThatEndedDoNotLeaveTheMedianToTheRest(t *testing.T) {
+	run := func(ended string, backlog ...int) *timeline {
+		a := &Analysis{Run: runlog.Manifest{Ended: ended, PlayForNS: 2e9}}
+		for i, n := range backlog {
+			a.Timeline = append(a.Timeline, runlog.Sample{AtNS: int64(i)*1e9 + 5e8, Backlog: n})
+		}
+		return newTimeline(a)
+	}
+	tests := []struct {
+		name  string
+		runs  []*timeline
+		state bool
+		want  string
+	}{
+		{"two of three are through: so is the side", []*timeline{run("whole", 3, 0), run("whole", 4, 0), run("whole", 9, 8, 7, 6)}, true, "4 0 0 0"},
+		{"what is no state ends with half of the runs", []*timeline{run("whole", 3, 1), run("whole", 4, 2), run("whole", 9, 8, 7, 6)}, false, "4 2 NaN NaN"},
+		{"a run that was cut short does not stay as it was", []*timeline{run("interrupted", 3, 50), run("whole", 9, 8, 7)}, true, "6 29 7"},
+		{"a second that nobody knows is a gap", []*timeline{run("whole", 3, -1, 1), run("whole", 5, -1, -1)}, true, "4 NaN 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			side := &overlaid{runs: tt.runs}
+			var got []string
+			for i, p := range side.median(backlogOf, tt.state) {
+				got = append(got, fmt.Sprint(p.Y))
+				if want := float64(i)*1e9 + 5e8; p.X != want {
+					t.Errorf("point %d stands at %v, the runs' at %v", i, p.X, want)
+				}
+			}
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func backlogOf(s *runlog.Sample) float64 { return float64(s.Backlog) }
 
 func backlogTop(o *overlay, side int) (top float64) {
-	for _, p := range o.sides[side].median(backlogOf) {
+	for _, p := range o.sides[side].median(backlogOf, true) {
 		top = max(top, known(p.Y))
 	}
 	return top

@@ -220,12 +220,13 @@ func (r pastRun) Loss() string {
 	return yuan(r.Verdict.LossFen) + " yuan lost"
 }
 
-// New is what changed since the run before: "another program, plan".
+// New is what changed since the run before: "another plan, other settings".
 func (r pastRun) New() string {
-	if len(r.Changed) == 0 {
-		return ""
+	var words []string
+	for _, what := range r.Changed {
+		words = append(words, newWords[what])
 	}
-	return "another " + strings.Join(r.Changed, ", ")
+	return strings.Join(words, ", ")
 }
 
 // breakable lets a browser break a name of parts at its parts.

@@ -130,7 +130,7 @@ func TestWhatElseChangedIsNamed(t *testing.T) {
 		t.Errorf("got %q, want %q", changed, want)
 	}
 	said := strings.Join(track.remarks(), "\n")
-	for _, want := range []string{"another plan since 2026-11-20 07:00", "another settings since 2026-11-20 06:00", "another program since 2026-11-20 06:00: v2, before v1"} {
+	for _, want := range []string{"another plan since 2026-11-20 07:00", "other settings since 2026-11-20 06:00", "another program since 2026-11-20 06:00: v2, before v1"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not said:\n%s", want, said)
 		}
@@ -222,7 +222,7 @@ func TestThePageOfAHistoryShowsTheChangeFirst(t *testing.T) {
 	if strings.Contains(page, "v2 <b>") {
 		t.Error("a version became markup")
 	}
-	if moved, key := strings.Index(page, ">notify.<wbr>p99<"), strings.Index(page, "What one looks at first"); moved < 0 || key < moved {
+	if moved, key := strings.Index(page, ">notify.<wbr>p99<"), strings.Index(page, "Key measures"); moved < 0 || key < moved {
 		t.Errorf("what changed stands at %d, the rest from %d", moved, key)
 	}
 }

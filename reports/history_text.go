@@ -83,13 +83,17 @@ func (t *Track) remarks() []string {
 			seen++
 		}
 		for _, what := range p.Changed {
-			switch what {
-			case "program":
-				list = append(list, fmt.Sprintf("another program since %s: %s, before %s", when(p.Run.StartedAt), p.Run.Lunchrush, t.Runs[i-1].Run.Lunchrush))
-			default:
-				list = append(list, fmt.Sprintf("another %s since %s", what, when(p.Run.StartedAt)))
+			text := fmt.Sprintf("%s since %s", newWords[what], when(p.Run.StartedAt))
+			if what == "program" {
+				text += fmt.Sprintf(": %s, before %s", p.Run.Lunchrush, t.Runs[i-1].Run.Lunchrush)
 			}
+			list = append(list, text)
 		}
 	}
 	return list
+}
+
+// newWords say what is not as in the run before.
+var newWords = map[string]string{
+	"machine": "another machine", "plan": "another plan", "settings": "other settings", "program": "another program",
 }

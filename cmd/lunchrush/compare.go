@@ -39,6 +39,10 @@ Nothing is judged: the exit code is 0 whatever the difference, and 104 when the 
   lunchrush compare before/ after/ --html before-after.html
   lunchrush compare before/ after/ --format json > compare.json`,
 		Args: exactly(2, "two groups of runs"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			ids, _ := runIDs(o.runs) // none where there is no such folder
+			return ids, cobra.ShellCompDirectiveDefault
+		},
 		RunE: func(_ *cobra.Command, args []string) error { return o.run(t, args[0], args[1]) },
 	}
 	c.Flags().StringVar(&o.runs, "runs", filepath.Join("reports", "runs"), "folder in which runs land")
