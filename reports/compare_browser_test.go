@@ -20,7 +20,7 @@ func TestThePagesOfSeveralRunsInABrowser(t *testing.T) {
 	hostile := recordedComparison(t)
 	hostile.Differs = append(hostile.Differs, Difference{"averyveryverylongswitchwithoutanybreak.in_it", "<img src=x onerror=console.error(1)>", "averyveryverylongvaluewithoutanybreakinitwhatsoever"})
 	hostile.Warnings = append(hostile.Warnings, "averyveryverylongwarningwithoutanybreakinitwhatsoeverthatgoesonandon")
-	one, err := Compare(ReadGroup(recorded(t, "*-1516*-as-was"), false), ReadGroup(recorded(t, "*-1516*-hardened"), false), false)
+	one, err := Compare(groupOf(t, recorded(t, "*-1516*-as-was"), false), groupOf(t, recorded(t, "*-1516*-hardened"), false), false)
 	if err != nil {
 		t.Fatal(err)
 	}

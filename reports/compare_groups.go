@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,8 +14,9 @@ import (
 )
 
 // ReadGroup reads the run folders of one side, in the order of their starts. A run that was inconclusive or did not end whole
-// proves nothing and is left out, unless doubtful asks for it; one that cannot be read is left out in any case.
-func ReadGroup(dirs []string, doubtful bool) Group {
+// proves nothing and is left out, unless doubtful asks for it; one that cannot be read is left out in any case. The only error
+// is the context's: a run of a million orders takes seconds to judge.
+func ReadGroup(ctx context.Context, dirs []string, doubtful bool) (Group, error) {
 	g := Group{Runs: []Played{}, Left: []LeftOut{}}
 	type read struct {
 		dir string
@@ -22,11 +24,15 @@ func ReadGroup(dirs []string, doubtful bool) Group {
 	}
 	var runs []read
 	for _, dir := range dirs {
+		if err := ctx.Err(); err != nil {
+			return g, err
+		}
 		a, err := Read(dir)
 		if err != nil {
 			g.Left = append(g.Left, LeftOut{dir, err.Error()})
 			continue
 		}
+		a.Audit.Bad = nil // their stories are told in the run's own report
 		if why := doubtOf(a); why != "" && !doubtful {
 			g.Left = append(g.Left, LeftOut{dir, why})
 			continue
@@ -38,7 +44,7 @@ func ReadGroup(dirs []string, doubtful bool) Group {
 		g.Runs = append(g.Runs, Played{r.dir, r.Run, r.Verdict})
 		g.analyses = append(g.analyses, r.Analysis)
 	}
-	return g
+	return g, nil
 }
 
 // doubtOf says why a run proves nothing; "" when it does.

@@ -161,23 +161,22 @@ func (s *overlaid) median(value func(*runlog.Sample) float64, state bool) []svg.
 // secondOf is the second of the play in which a sample was taken.
 func secondOf(s *runlog.Sample) int { return max(0, int(s.AtNS/1e9)) }
 
-// rate is the mean of the runs' counts over each step of base, as a staircase.
+// rate is the mean of the runs' counts over each step of base, as a staircase; a run that has come to its end counts nothing.
 func (s *overlaid) rate(base *timeline, count func(*runlog.Sample) int) []svg.Point {
 	step := float64(base.step) * 1e9
-	sums, runs := []float64{}, []map[*timeline]bool{}
+	var sums []float64
 	for _, run := range s.runs {
 		for i := range run.samples {
 			at := int(max(0, float64(run.samples[i].AtNS)-1) / step)
 			for len(sums) <= at {
-				sums, runs = append(sums, 0), append(runs, map[*timeline]bool{})
+				sums = append(sums, 0)
 			}
 			sums[at] += float64(count(&run.samples[i]))
-			runs[at][run] = true
 		}
 	}
 	points := make([]svg.Point, 0, len(sums))
 	for at := range sums {
-		points = append(points, svg.Point{X: float64(at) * step, Y: sums[at] / float64(base.step) / float64(max(1, len(runs[at])))})
+		points = append(points, svg.Point{X: float64(at) * step, Y: sums[at] / float64(base.step) / float64(len(s.runs))})
 	}
 	return svg.Steps(points, float64(len(sums))*step)
 }

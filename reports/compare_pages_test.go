@@ -2,6 +2,8 @@ package reports
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,10 +27,19 @@ func recorded(t testing.TB, pattern string) []string {
 	return dirs
 }
 
+func groupOf(t testing.TB, dirs []string, doubtful bool) Group {
+	t.Helper()
+	g, err := ReadGroup(t.Context(), dirs, doubtful)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // recordedComparison is one worker for the callbacks against all of them.
 func recordedComparison(t testing.TB) *Comparison {
 	t.Helper()
-	c, err := Compare(ReadGroup(recorded(t, "*-as-was"), false), ReadGroup(recorded(t, "*-hardened"), false), false)
+	c, err := Compare(groupOf(t, recorded(t, "*-as-was"), false), groupOf(t, recorded(t, "*-hardened"), false), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +166,7 @@ func TestRunsAreLinkedFromWhereThePageLies(t *testing.T) {
 	b.Run.ID = "other"
 	runFolder(t, runs, "a#1", a, true)
 	runFolder(t, runs, "b", b, true)
-	c, err := Compare(ReadGroup([]string{filepath.Join(runs, "a#1")}, false), ReadGroup([]string{filepath.Join(runs, "b")}, false), false)
+	c, err := Compare(groupOf(t, []string{filepath.Join(runs, "a#1")}, false), groupOf(t, []string{filepath.Join(runs, "b")}, false), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +242,7 @@ func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
 		}
 		return in, out
 	}
-	in, out := names(ReadGroup(dirs, false))
+	in, out := names(groupOf(t, dirs, false))
 	if !slices.Equal(in, []string{"first", "good"}) {
 		t.Errorf("took %q, want the two good ones, the older first", in)
 	}
@@ -242,8 +253,16 @@ func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
 			t.Fatalf("left out %q, want %q", out, want)
 		}
 	}
-	if in, out = names(ReadGroup(dirs, true)); len(in) != 4 || len(out) != 2 {
+	if in, out = names(groupOf(t, dirs, true)); len(in) != 4 || len(out) != 2 {
 		t.Errorf("asked for doubtful ones it took %q and left out %q", in, out)
+	}
+}
+
+func TestReadingAGroupCanBeInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ReadGroup(ctx, recorded(t, "*-as-was"), false); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -332,6 +351,26 @@ func TestRunsThatEndedDoNotLeaveTheMedianToTheRest(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestGoodputIsTheMeanOfAllRunsToTheEnd(t *testing.T) {
+	run := func(dropped ...int) *timeline {
+		a := &Analysis{Run: runlog.Manifest{Ended: "whole", PlayForNS: 2e9}}
+		for i, n := range dropped {
+			a.Timeline = append(a.Timeline, runlog.Sample{AtNS: int64(i+1) * 1e9, Dropped: n})
+		}
+		return newTimeline(a)
+	}
+	side := &overlaid{runs: []*timeline{run(4, 4), run(2, 2, 6)}}
+	var got []float64
+	for i, p := range side.rate(&timeline{step: 1}, func(s *runlog.Sample) int { return s.Dropped }) {
+		if i%2 == 0 { // each step has two corners
+			got = append(got, p.Y)
+		}
+	}
+	if want := []float64{3, 3, 3}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -287,8 +288,8 @@ func TestRunsThatAreNotAlikeAreRefusedWithWhatDiffers(t *testing.T) {
 					}
 					continue
 				}
-				mixed, ok := err.(*Mixed) //nolint:errorlint // it is given as it is
-				if !ok || mixed.Around != tt.around || len(mixed.Problems) != len(tt.want) {
+				var mixed *Mixed
+				if !errors.As(err, &mixed) || mixed.Around != tt.around || len(mixed.Problems) != len(tt.want) {
 					t.Fatalf("got %v, want %q", err, tt.want)
 				}
 				for i, want := range tt.want {

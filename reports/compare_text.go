@@ -18,10 +18,10 @@ func CompareText(w io.Writer, c *Comparison, all, color bool) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s: %s against %s\n", c.Scenario, c.A.title(), c.B.title())
 	for _, text := range c.Warnings {
-		fmt.Fprintf(out, "warning: %s\n", text)
+		fmt.Fprintf(out, "warning: %s\n", printable(text))
 	}
 	for _, line := range c.leftOut() {
-		fmt.Fprintf(out, "left out: %s\n", line)
+		fmt.Fprintf(out, "left out: %s\n", printable(line))
 	}
 	fmt.Fprintln(out)
 	if len(c.Differs) > 0 {
@@ -60,6 +60,7 @@ func writeColumns(w io.Writer, rows [][]string, widths string, colors []string) 
 	longest := make([]int, len(widths))
 	for _, row := range rows {
 		for i, cell := range row {
+			row[i] = printable(cell)
 			longest[i] = max(longest[i], len([]rune(cell)))
 		}
 	}
@@ -154,7 +155,7 @@ func (c *Comparison) notes(shown int) []string {
 		notes = append(notes, fmt.Sprintf("an interval of a median needs %d runs", stats.CenterNeeds))
 	}
 	if chance := float64(c.Tested) * c.Alpha; c.Tested > 0 {
-		notes = append(notes, fmt.Sprintf("%s tested at p %g: about %.0f would differ by chance alone", several(c.Tested, "measure was", "measures were"), c.Alpha, math.Ceil(chance)))
+		notes = append(notes, fmt.Sprintf("%s tested at p %g: about %.0f would differ by chance alone", several(c.Tested, "measure was", "measures were"), c.Alpha, max(1, math.Round(chance))))
 	}
 	if left := len(c.Rows) - shown; left > 0 {
 		notes = append(notes, several(left, "measure is", "measures are")+" the same in every run, or not known: --all shows them")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -43,7 +44,7 @@ Nothing is judged: the exit code is 0 whatever the difference, and 104 when the 
 			ids, _ := runIDs(o.runs) // none where there is no such folder
 			return ids, cobra.ShellCompDirectiveDefault
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return o.run(t, args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), t, args[0], args[1]) },
 	}
 	c.Flags().StringVar(&o.runs, "runs", filepath.Join("reports", "runs"), "folder in which runs land")
 	c.Flags().StringVar(&o.format, "format", "text", "what is printed: text, markdown or json")
@@ -54,16 +55,16 @@ Nothing is judged: the exit code is 0 whatever the difference, and 104 when the 
 	return c
 }
 
-func (o *compareFlags) run(t *terminal, a, b string) error {
+func (o *compareFlags) run(ctx context.Context, t *terminal, a, b string) error {
 	formats := []string{"text", "markdown", "json"}
 	if !slices.Contains(formats, o.format) {
 		return &usageError{err: fmt.Errorf("--format: no such value: %q", o.format), hint: "accepted: " + strings.Join(formats, ", ")}
 	}
-	left, err := o.group(a)
+	left, err := o.group(ctx, a)
 	if err != nil {
 		return err
 	}
-	right, err := o.group(b)
+	right, err := o.group(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -105,14 +106,14 @@ func (o *compareFlags) advice(m *reports.Mixed) string {
 }
 
 // group reads the runs of one side, and refuses a side of which nothing is left.
-func (o *compareFlags) group(arg string) (reports.Group, error) {
+func (o *compareFlags) group(ctx context.Context, arg string) (reports.Group, error) {
 	dirs, err := findRuns(o.runs, arg)
 	if err != nil {
 		return reports.Group{}, err
 	}
-	g := reports.ReadGroup(dirs, o.doubtful)
-	if len(g.Runs) > 0 {
-		return g, nil
+	g, err := reports.ReadGroup(ctx, dirs, o.doubtful)
+	if err != nil || len(g.Runs) > 0 {
+		return g, err
 	}
 	var why []string
 	for _, l := range g.Left {
