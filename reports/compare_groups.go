@@ -47,7 +47,8 @@ func ReadGroup(ctx context.Context, dirs []string, doubtful bool) (Group, error)
 	return g, nil
 }
 
-// doubtOf says why a run proves nothing; "" when it does.
+// doubtOf says why the figures of a run prove nothing; "" when they do. Money lost stands whatever the load was, which makes a
+// run FAIL; its times under a load that was not what was planned are no evidence all the same.
 func doubtOf(a *Analysis) string {
 	switch {
 	case a.Run.Ended == "":
@@ -56,6 +57,9 @@ func doubtOf(a *Analysis) string {
 		return "the run ended before its time: " + a.Run.Ended
 	case a.Verdict.Outcome == Inconclusive:
 		return strings.ToLower(Inconclusive) + ": " + a.Verdict.Headline
+	}
+	if i := slices.IndexFunc(a.Certificate, not(passed)); i >= 0 {
+		return doubt("its times prove nothing", a.Certificate[i])
 	}
 	return ""
 }

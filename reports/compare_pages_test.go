@@ -214,9 +214,11 @@ func TestMarkupInARunStaysText(t *testing.T) {
 func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
 	dir := t.TempDir()
 	late, killed := doubtfulRun(), killedRun()
+	lossy := failedRun() // under a load that was not what was planned
+	lossy.Certificate = doubtfulRun().Certificate
 	first := passedRun()
 	first.Run.StartedAt = first.Run.StartedAt.AddDate(0, 0, -1)
-	for name, a := range map[string]*Analysis{"late": late, "killed": killed, "good": passedRun(), "first": first} {
+	for name, a := range map[string]*Analysis{"late": late, "killed": killed, "lossy": lossy, "good": passedRun(), "first": first} {
 		runFolder(t, dir, name, a, true)
 	}
 	runFolder(t, dir, "running", passedRun(), false)
@@ -230,7 +232,7 @@ func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var dirs []string
-	for _, name := range []string{"good", "first", "late", "killed", "running", "torn"} {
+	for _, name := range []string{"good", "first", "late", "killed", "lossy", "running", "torn"} {
 		dirs = append(dirs, filepath.Join(dir, name))
 	}
 	names := func(g Group) (in, out []string) {
@@ -247,13 +249,13 @@ func TestAGroupLeavesOutWhatProvesNothing(t *testing.T) {
 		t.Errorf("took %q, want the two good ones, the older first", in)
 	}
 	for i, want := range []string{
-		"late: inconclusive: the load was late", "killed: the run did not come to its end", "running: ", "torn: ",
+		"late: inconclusive: the load was late", "killed: the run did not come to its end", "lossy: its times prove nothing: lateness.p99: ", "running: ", "torn: ",
 	} {
-		if len(out) != 4 || !strings.HasPrefix(out[i], want) {
+		if len(out) != 5 || !strings.HasPrefix(out[i], want) {
 			t.Fatalf("left out %q, want %q", out, want)
 		}
 	}
-	if in, out = names(groupOf(t, dirs, true)); len(in) != 4 || len(out) != 2 {
+	if in, out = names(groupOf(t, dirs, true)); len(in) != 5 || len(out) != 2 {
 		t.Errorf("asked for doubtful ones it took %q and left out %q", in, out)
 	}
 }

@@ -121,9 +121,10 @@ func readPast(dir string) (*Past, error) {
 		return nil, err
 	}
 	var report struct { // of the whole Analysis no more than this: there may be hundreds
-		Verdict  Verdict
-		Measures []Measure
-		Latency  []struct {
+		Verdict     Verdict
+		Certificate []Check
+		Measures    []Measure
+		Latency     []struct {
 			Kind    string
 			Service Quantiles
 		}
@@ -135,7 +136,7 @@ func readPast(dir string) (*Past, error) {
 	if err := json.Unmarshal(content, &report); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path(JSONFile), err)
 	}
-	a := &Analysis{Run: f.Manifest, Verdict: report.Verdict, Measures: report.Measures}
+	a := &Analysis{Run: f.Manifest, Verdict: report.Verdict, Certificate: report.Certificate, Measures: report.Measures}
 	for _, l := range report.Latency {
 		a.Latency = append(a.Latency, Latency{Kind: l.Kind, Service: l.Service})
 	}
