@@ -116,6 +116,7 @@ type Options struct {
 	Seed     uint64
 	Plan     *simulator.Plan // to replay; nil: the one that Scenario and Seed make
 	RunsDir  string          // the run folder is made in it
+	Binary   string          // the program that is the service in this run; "" means the stage's
 	Version  string          // of lunchrush, for the manifest
 	Args     []string
 	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
@@ -212,6 +213,9 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		}
 	}
 	s.used = true
+	if err := s.stack.Serve(ctx, o.Binary); err != nil {
+		return err
+	}
 
 	broken, err := newFaults(o.Scenario)
 	if err != nil {

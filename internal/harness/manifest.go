@@ -36,7 +36,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Testbed:     s.Choice.Name,
 		TestbedWhy:  s.Choice.Why,
 		Engine:      s.stack.Engine(),
-		Service:     cmp.Or(s.binary, "the reference service") + ": " + describe(sc.Topology),
+		Service:     cmp.Or(o.Binary, s.binary, "the reference service") + ": " + describe(sc.Topology),
 		Machine:     fingerprint(),
 		Lunchrush:   o.Version,
 		CommandLine: o.Args,

@@ -74,9 +74,22 @@ func (s *stack) startContainerParts(ctx context.Context, e *engine, binary strin
 	if err != nil {
 		return err
 	}
-	serviceImage, err := e.serviceImage(ctx, binary)
-	if err != nil {
-		return fmt.Errorf("image of the service: %w", err)
+	var serviceImage string
+	s.swap = func(ctx context.Context, program string) error {
+		binary, err := Spec{Binary: program}.binary()
+		if err == nil {
+			err = requireStatic(binary)
+		}
+		if err == nil {
+			serviceImage, err = e.serviceImage(ctx, binary)
+		}
+		if err != nil {
+			return fmt.Errorf("image of the service: %w", err)
+		}
+		return nil
+	}
+	if err := s.Serve(ctx, binary); err != nil {
+		return err
 	}
 	s.launch = func(ctx context.Context, spec ServiceSpec) (Instance, error) {
 		return s.launchContainer(ctx, e, serviceImage, spec)

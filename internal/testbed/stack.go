@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,8 +54,10 @@ type stack struct {
 	replica *replica // nil: none
 
 	launch func(ctx context.Context, s ServiceSpec) (Instance, error)
+	swap   func(ctx context.Context, program string) error // readies launch for another program; nil: there is nothing to ready
 
 	mu      sync.Mutex // guards what follows
+	program string // what launch starts; "" is this very program
 	parts   map[Part]Instance
 	order   []Part                            // as started
 	undo    []func(ctx context.Context) error // what is not a part: networks, clients
@@ -68,7 +71,7 @@ func newStack(name string, spec Spec) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stack{name: name, spec: spec, ledger: l, parts: map[Part]Instance{}, closed: make(chan struct{})}, nil
+	return &stack{name: name, spec: spec, ledger: l, program: spec.Binary, parts: map[Part]Instance{}, closed: make(chan struct{})}, nil
 }
 
 // makeFolder makes the stack's private folder. Its name is short: a Unix socket's path has room for 107 bytes.
@@ -110,6 +113,20 @@ func (s *stack) adopt(name Part, i Instance) error {
 	}
 	s.parts[name] = i
 	s.order = append(slices.DeleteFunc(s.order, func(p Part) bool { return p == name }), name)
+	return nil
+}
+
+// Serve implements [Stack].
+func (s *stack) Serve(ctx context.Context, program string) error {
+	program = cmp.Or(program, s.spec.Binary)
+	if s.swap != nil {
+		if err := s.swap(ctx, program); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.program = program
 	return nil
 }
 
@@ -182,7 +199,7 @@ func (s ServiceSpec) environment() []string {
 
 // launchProcess starts a service as a child process.
 func (s *stack) launchProcess(ctx context.Context, spec ServiceSpec) (Instance, error) {
-	binary, err := s.spec.binary()
+	binary, err := Spec{Binary: s.read(&s.program)}.binary()
 	if err != nil {
 		return nil, err
 	}

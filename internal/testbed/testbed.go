@@ -59,6 +59,8 @@ type Stack interface {
 	QueueRedis() string // host:port, its own instance
 	// Reset empties the database, its replica and both Redis, for the next run on the same stack.
 	Reset(ctx context.Context) error
+	// Serve makes program the service that StartService starts from now on; "" is the Spec's.
+	Serve(ctx context.Context, program string) error
 	// StartService starts one process of the service and returns when it listens.
 	StartService(ctx context.Context, s ServiceSpec) (Instance, error)
 	// Part finds a started part by name, nil if there is none.

@@ -366,6 +366,41 @@ func exercise(t *testing.T, c testbed.Choice) {
 		eventually(t, "Redis answers", 5*time.Second, func() bool { return c.Ping(t.Context()).Err() == nil })
 	})
 
+	t.Run("another program is the service until the first is again", func(t *testing.T) {
+		other := filepath.Join(t.TempDir(), "service")
+		cmd := exec.Command("go", "build", "-ldflags=-X main.edition=second", "-o", other, "./testdata/service")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, step := range []struct{ program, want string }{{other, "second"}, {"", "first"}, {other, "second"}} {
+			if err := stack.Serve(t.Context(), step.program); err != nil {
+				t.Fatal(err)
+			}
+			i, err := stack.StartService(t.Context(), testbed.ServiceSpec{Name: "edition", Roles: []string{"front"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var seen struct{ Edition string }
+			if err := json.Unmarshal(get(t, i.Public()+"/seen"), &seen); err != nil || seen.Edition != step.want {
+				t.Errorf("after Serve(%q) it is the %q program, want the %q: %v", step.program, seen.Edition, step.want, err)
+			}
+			if err := i.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := stack.Serve(t.Context(), filepath.Join(t.TempDir(), "missing"))
+		if err == nil {
+			_, err = stack.StartService(t.Context(), testbed.ServiceSpec{Name: "edition", Roles: []string{"front"}})
+		}
+		if err == nil || !strings.Contains(err.Error(), "missing") {
+			t.Errorf("a program that is not there: %v", err)
+		}
+		if err := stack.Serve(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	})
+
 	t.Run("a service that never says that it listens is given up with the start's deadline", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()

@@ -20,6 +20,9 @@ import (
 	"github.com/lunchrush/lunchrush/internal/testbed/miniredis"
 )
 
+// edition is set by the linker: two programs that can be told apart.
+var edition = "first"
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == miniredis.Command {
 		if err := miniredis.Run(context.Background(), os.Stdin, os.Stdout); err != nil {
@@ -48,7 +51,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /seen", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"args": os.Args[1:], "config": string(config), "procs": runtime.GOMAXPROCS(0), "memory": os.Getenv("GOMEMLIMIT"),
+			"edition": edition, "args": os.Args[1:], "config": string(config), "procs": runtime.GOMAXPROCS(0), "memory": os.Getenv("GOMEMLIMIT"),
 		})
 	})
 	mux.HandleFunc("GET /burn", func(http.ResponseWriter, *http.Request) {
