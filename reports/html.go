@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed templates/report.html.tmpl templates/index.html.tmpl templates/report.css templates/report.js templates/compare.html.tmpl templates/compare.css templates/history.html.tmpl templates/history.css
+//go:embed templates
 var assets embed.FS
 
 var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{

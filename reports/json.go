@@ -3,7 +3,6 @@ package reports
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"io"
 	"path/filepath"
@@ -18,12 +17,7 @@ const JSONFile = "report.json"
 var Schema []byte
 
 // JSON writes report.json: the whole Analysis.
-func JSON(w io.Writer, a *Analysis) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(a)
-}
+func JSON(w io.Writer, a *Analysis) error { return writeJSON(w, a) }
 
 // Write writes every report of an analysis into the run folder dir: report.json and what [WriteFiles] writes.
 func Write(dir string, a *Analysis) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -84,27 +85,45 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 }
 
 var enums = map[string][]any{
-	"Verdict.outcome":   {Pass, Fail, Inconclusive},
-	"Verdict.exit_code": {ExitPass, ExitInconclusive, ExitViolated, ExitMissed},
-	"Check.status":      {passed, failed, unknown},
-	"Latency.kind":      {"create", "notify", "result", "heartbeat", "probe", "browse", "bid", "message", "reprice", "upload"},
-	"Measure.unit":      {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
-	"Stability.class":   {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
-	"Phase.name":        {"baseline", "in-flight", "trigger", "after", "kick", "restored"},
-	"Row.says":          {Improved, Worsened, Changed, Same},
-	"Row.better":        {LowerBetter, HigherBetter, NoBetter},
-	"Row.unit":          {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
-	"Group.name":        {"A", "B"},
-	"Moment.who":        {"buyer", "channel", "machine", "service", "report"},
+	"Verdict.outcome":       {Pass, Fail, Inconclusive},
+	"Verdict.exit_code":     {ExitPass, ExitInconclusive, ExitViolated, ExitMissed},
+	"Check.status":          {passed, failed, unknown},
+	"Latency.kind":          {"create", "notify", "result", "heartbeat", "probe", "browse", "bid", "message", "reprice", "upload"},
+	"Measure.unit":          {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
+	"Stability.class":       {Stable, Recovering, Suspect, Metastable, Broken, Undecided},
+	"Phase.name":            {"baseline", "in-flight", "trigger", "after", "kick", "restored"},
+	"Row.says":              {Improved, Worsened, Changed, Same},
+	"Row.better":            {LowerBetter, HigherBetter, NoBetter},
+	"Row.unit":              {"", "ns", "share", "rows/s", "fen", "cores", "bytes", "word"},
+	"Group.name":            {"A", "B"},
+	"Moment.who":            {"buyer", "channel", "machine", "service", "report"},
+	"GateVerdict.outcome":   {Pass, Fail, Inconclusive},
+	"GateVerdict.exit_code": {ExitPass, ExitRegression, ExitInconclusive, ExitViolated},
+	"GateMeasure.status":    {Pass, Fail, Inconclusive, NotJudged},
+	"GateMeasure.unit":      {"ns", "share"},
+	"GateMeasure.better":    {"less", "more"},
+	"GatePair.first":        {SideBase, SideHead},
+	"Gate.ended":            {"whole", "interrupted", "error"},
 }
 
 func TestTheSchemaIsThatOfTheAnalysis(t *testing.T) {
+	checkSchema(t, "report.schema.json", Schema, reflect.TypeFor[Analysis](), "report.json of a lunchrush run",
+		"Money is integer fen; *_ns are nanoseconds, -1 when they are not known. A check whose status is unknown has not passed.")
+}
+
+func TestTheSchemaOfAGate(t *testing.T) {
+	checkSchema(t, "gate.schema.json", GateFileSchema, reflect.TypeFor[Gate](), "gate.json of a lunchrush gate",
+		"Values are nanoseconds or shares as fractions, as their unit says; changes are of head against base, 0.1 is a tenth more.")
+}
+
+func checkSchema(t *testing.T, name string, published []byte, of reflect.Type, title, description string) {
+	t.Helper()
 	defs := map[string]any{}
-	root := schemaOf(reflect.TypeFor[Analysis](), defs)
+	root := schemaOf(of, defs)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["$id"] = "https://github.com/lunchrush/lunchrush/reports/report.schema.json"
-	root["title"] = "report.json of a lunchrush run"
-	root["description"] = "Money is integer fen; *_ns are nanoseconds, -1 when they are not known. A check whose status is unknown has not passed."
+	root["$id"] = "https://github.com/lunchrush/lunchrush/reports/" + name
+	root["title"] = title
+	root["description"] = description
 	root["$defs"] = defs
 	want, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
@@ -112,36 +131,42 @@ func TestTheSchemaIsThatOfTheAnalysis(t *testing.T) {
 	}
 	want = append(want, '\n')
 	if *updateSchema {
-		if err := os.WriteFile("report.schema.json", want, 0o644); err != nil {
+		if err := os.WriteFile(name, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if d := cmp.Diff(string(want), string(Schema)); d != "" {
-		t.Errorf("report.schema.json is out of date; run go test ./reports -run Schema -update-schema\n%s", d)
+	if d := cmp.Diff(string(want), string(published)); d != "" {
+		t.Errorf("%s is out of date; run go test ./reports -run Schema -update-schema\n%s", name, d)
 	}
 }
 
 // validate checks what JSON writes of a against the published schema.
 func validate(t *testing.T, a *Analysis) {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("report.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("report.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b bytes.Buffer
 	if err := JSON(&b, a); err != nil {
 		t.Fatal(err)
 	}
-	got, err := jsonschema.UnmarshalJSON(&b)
+	validateBy(t, Schema, &b)
+}
+
+// validateBy checks a document against a published schema.
+func validateBy(t *testing.T, published []byte, document io.Reader) {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(published))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := jsonschema.UnmarshalJSON(document)
 	if err != nil {
 		t.Fatal(err)
 	}

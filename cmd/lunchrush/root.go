@@ -55,7 +55,7 @@ Start here:
 A run lands in reports/runs/<id>/ with report.html in it. The first line of a run says where it runs (containers, local or
 embedded databases) and why.
 
-Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 104 a scenario file or a flag is wrong,
+Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 96 worse than the base, 104 a scenario file or a flag is wrong,
 105 interrupted, 1 could not run.`,
 		Version:       versionText(),
 		SilenceErrors: true,
@@ -70,7 +70,7 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 		return &usageError{err: plainFlagError(c, err), hint: fmt.Sprintf("see `%s --help`", c.CommandPath())}
 	})
 	root.AddCommand(
-		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newExplain(t), newReport(t), newCompare(t), newHistory(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t),
+		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newExplain(t), newReport(t), newCompare(t), newHistory(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t), newGate(t),
 		newSQL(t), newEmbeddedRedis(t),
 	)
 	root.Args = func(c *cobra.Command, args []string) error {

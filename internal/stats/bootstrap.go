@@ -56,7 +56,7 @@ func (b Bootstrap) Median(samples []float64) (BootstrapInterval, error) {
 	medians := b.resample(sorted)
 	tail := (1 - b.Level) / 2
 	return BootstrapInterval{
-		Low: at(medians, tail), Median: MedianOf(sorted), High: at(medians, 1-tail), Level: b.Level, N: len(samples),
+		Low: quantileOf(medians, tail), Median: MedianOf(sorted), High: quantileOf(medians, 1-tail), Level: b.Level, N: len(samples),
 	}, nil
 }
 
@@ -71,14 +71,14 @@ func (b Bootstrap) resample(sorted []float64) []float64 {
 		for range n {
 			drawn[chance.IntN(n)]++
 		}
-		medians[i] = middle(ranked(sorted, drawn, (n-1)/2), ranked(sorted, drawn, n/2))
+		medians[i] = halfway(ofRank(sorted, drawn, (n-1)/2), ofRank(sorted, drawn, n/2))
 	}
 	slices.Sort(medians)
 	return medians
 }
 
-// ranked is the sample of a rank, from 0, when the i-th of sorted was drawn so many times.
-func ranked(sorted []float64, drawn []int, rank int) float64 {
+// ofRank is the sample of a rank, from 0, when the i-th of sorted was drawn so many times.
+func ofRank(sorted []float64, drawn []int, rank int) float64 {
 	for i, times := range drawn {
 		if rank -= times; rank < 0 {
 			return sorted[i]
@@ -93,19 +93,19 @@ func MedianOf(sorted []float64) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
-	return middle(sorted[(n-1)/2], sorted[n/2])
+	return halfway(sorted[(n-1)/2], sorted[n/2])
 }
 
-// middle is between a and b. Of two infinities it is the first: their mean would be no number.
-func middle(a, b float64) float64 {
+// halfway is between a and b. Of two infinities it is the first: their mean would be no number.
+func halfway(a, b float64) float64 {
 	if a == b || math.IsInf(a, -1) && math.IsInf(b, 1) {
 		return a
 	}
 	return a + (b-a)/2
 }
 
-// at is the quantile q of sorted values, the nearest of them.
-func at(sorted []float64, q float64) float64 {
+// quantileOf is the quantile q of sorted values, the nearest of them.
+func quantileOf(sorted []float64, q float64) float64 {
 	return sorted[min(max(int(math.Round(q*float64(len(sorted)-1))), 0), len(sorted)-1)]
 }
 

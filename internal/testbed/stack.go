@@ -57,7 +57,7 @@ type stack struct {
 	swap   func(ctx context.Context, program string) error // readies launch for another program; nil: there is nothing to ready
 
 	mu      sync.Mutex // guards what follows
-	program string // what launch starts; "" is this very program
+	program string     // what launch starts; "" is this very program
 	parts   map[Part]Instance
 	order   []Part                            // as started
 	undo    []func(ctx context.Context) error // what is not a part: networks, clients

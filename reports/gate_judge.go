@@ -1,0 +1,334 @@
+package reports
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
+)
+
+// A GateMeasure is one measure of a gate, compared and judged. Changes are of head against base: 0.1 is a tenth more.
+type GateMeasure struct {
+	Name   string  `json:"name"`
+	Unit   string  `json:"unit"`   // "ns", "share"
+	Better string  `json:"better"` // "less" or "more"
+	Margin float64 `json:"margin"` // 0.1 is ten per cent
+	Ignore float64 `json:"ignore"` // changes below this are none, in the unit
+
+	Pairs  int        `json:"pairs"` // that it was compared in
+	Base   GateMiddle `json:"base"`
+	Head   GateMiddle `json:"head"`
+	Change GateChange `json:"change"`
+	P      float64    `json:"p"`      // that chance alone turns the pairs' signs so far
+	Status string     `json:"status"` // PASS, FAIL, INCONCLUSIVE, "not judged"
+	Why    string     `json:"why,omitempty"`
+	Needs  int        `json:"needs_pairs,omitempty"` // about how many pairs would decide it; 0: it is decided, or no number would
+}
+
+// A GateMiddle is the median of one build's runs with its interval.
+type GateMiddle struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+}
+
+// A GateChange is the median of the pairs' ratios less one, with its interval. High is -1 when there is no bound: the head did not
+// recover while it was watched. Absolute is the median of the differences, in the unit.
+type GateChange struct {
+	Median   float64 `json:"median"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+	Open     bool    `json:"open,omitempty"` // there is no upper bound
+	Absolute float64 `json:"absolute"`
+}
+
+// NotJudged is the status of a measure that the scenario does not give: nothing is held against the head.
+const NotJudged = "not judged"
+
+// Judge compares the pairs and decides. It needs only Rules, WarmUps, Pairs, Repeated, Machine, Noise, Ended, and is
+// repeatable: the same pairs give the same judgement.
+func (g *Gate) Judge() {
+	g.Measures = []GateMeasure{}
+	for i, rule := range g.names() {
+		g.Measures = append(g.Measures, g.compare(rule, g.Rules.Seed+uint64(i)))
+	}
+	g.Verdict = g.decide()
+}
+
+// compare judges one measure by the pairs' ratios d = ln(head/base), turned so that more is worse.
+//
+// It FAILs when the whole interval of their median is beyond the margin, and that of the differences beyond what is ignored;
+// it PASSes when one of the two ends below. Anything else is undecided.
+func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
+	m := GateMeasure{Name: r.name, Unit: r.unit, Better: "less", Margin: g.Rules.Margins[r.margin], Ignore: r.ignore, P: 1}
+	if r.more {
+		m.Better = "more"
+	}
+	base, head, open, err := g.values(r)
+	m.Pairs = len(base)
+	if err != nil {
+		m.Status, m.Why = Inconclusive, err.Error()
+		if errors.Is(err, errNotGiven) {
+			m.Status = NotJudged
+		}
+		return m
+	}
+	b := stats.Bootstrap{Level: g.Rules.Level, Seed: seed}
+	d, err := worse(r, base, head)
+	if err != nil { // values are held above 0, so that this is no number at all
+		m.Status, m.Why = Inconclusive, err.Error()
+		return m
+	}
+	low, err := b.Median(d)
+	if err != nil {
+		m.Status, m.Why = Inconclusive, err.Error()
+		return m
+	}
+	by := apart(r, base, head)
+	high := mustMedian(b, opened(d, open)) // where the head is a lower bound it may be anything above
+	lowBy, highBy := mustMedian(b, by), mustMedian(b, opened(by, open))
+	m.Base, m.Head = middleOf(b, base), middleOf(b, head)
+	m.P = stats.SignFlip(d, seed)
+	m.Change = changeOf(r, low, high, lowBy.Median)
+
+	limit := math.Log1p(m.Margin)
+	switch {
+	case low.Low > limit && lowBy.Low > r.ignore:
+		m.Status = Fail
+		m.Why = "worse by more than the margin of " + percent(m.Margin)
+		if slices.Contains(open, true) {
+			m.Why += "; the head did not recover while it was watched"
+		}
+	case high.High < limit:
+		m.Status = Pass
+	case highBy.High < r.ignore:
+		m.Status, m.Why = Pass, "the change is below "+span(int64(r.ignore))+", which is ignored"
+	default:
+		m.Status = Inconclusive
+		m.Needs = pairsToDecide(len(d), low.Median, high.High-low.Low, limit)
+		m.Why = "the interval reaches across the margin of " + percent(m.Margin)
+	}
+	return m
+}
+
+// errNotGiven: no run of the base has the measure, so that there is nothing to hold the head to.
+var errNotGiven = errors.New("the scenario does not give it")
+
+// values are the measure in every pair, and where the head's is a lower bound only.
+func (g *Gate) values(r gateRule) (base, head []float64, open []bool, err error) {
+	var given, missing int
+	var why string
+	for _, p := range g.Pairs {
+		b, inBase := p.Base.Values[r.name]
+		h, inHead := p.Head.Values[r.name]
+		if inBase && b.Why == "" {
+			given++
+		}
+		switch {
+		case !inBase || b.Why != "":
+			missing, why = missing+1, "base: "+cmp.Or(b.Why, "not measured")
+		case b.AtLeast:
+			missing, why = missing+1, "base: it did not recover while it was watched"
+		case !inHead || h.Why != "":
+			missing, why = missing+1, "head: "+cmp.Or(h.Why, "not measured")
+		default:
+			least := r.least
+			if r.name == goodputMeasure { // half an order, so that none at all has a ratio too
+				least = 0.5 / float64(max(b.Samples, h.Samples, 1))
+			}
+			base, head, open = append(base, max(b.Value, least)), append(head, max(h.Value, least)), append(open, h.AtLeast)
+		}
+	}
+	switch {
+	case given == 0:
+		return base, head, open, fmt.Errorf("%w: %s", errNotGiven, strings.TrimPrefix(why, "base: "))
+	case missing > 0:
+		return base, head, open, fmt.Errorf("not known in %d of %s: %s", missing, several(len(g.Pairs), "pair", "pairs"), why)
+	}
+	return base, head, open, nil
+}
+
+// worse are the pairs' log ratios, above 0 where the head is worse.
+func worse(r gateRule, base, head []float64) ([]float64, error) {
+	if r.more {
+		base, head = head, base
+	}
+	return stats.LogRatios(base, head)
+}
+
+// apart are the pairs' differences in the measure's unit, above 0 where the head is worse.
+func apart(r gateRule, base, head []float64) []float64 {
+	d := make([]float64, len(base))
+	for i := range base {
+		if d[i] = head[i] - base[i]; r.more {
+			d[i] = -d[i]
+		}
+	}
+	return d
+}
+
+// opened replaces what is a lower bound by what it may be.
+func opened(values []float64, open []bool) []float64 {
+	values = slices.Clone(values)
+	for i := range values {
+		if open[i] {
+			values[i] = math.Inf(1)
+		}
+	}
+	return values
+}
+
+// mustMedian is for as many samples as have given an interval before.
+func mustMedian(b stats.Bootstrap, samples []float64) stats.BootstrapInterval {
+	i, err := b.Median(samples)
+	if err != nil {
+		panic(err)
+	}
+	return i
+}
+
+func middleOf(b stats.Bootstrap, samples []float64) GateMiddle {
+	i := mustMedian(b, samples)
+	return GateMiddle{i.Median, i.Low, i.High}
+}
+
+// changeOf turns log ratios that are worse above 0 into changes of head against base.
+func changeOf(r gateRule, low, high stats.BootstrapInterval, absolute float64) GateChange {
+	if r.more {
+		return GateChange{math.Expm1(-low.Median), math.Expm1(-high.High), math.Expm1(-low.Low), false, -absolute}
+	}
+	c := GateChange{math.Expm1(low.Median), math.Expm1(low.Low), math.Expm1(high.High), false, absolute}
+	if math.IsInf(c.High, 1) {
+		c.High, c.Open = -1, true // JSON has no infinity
+	}
+	return c
+}
+
+// pairsToDecide is about how many pairs bring an interval of this width, around this median, to one side of the limit: a
+// width falls with the root of the pairs. 0: the median is so near to the limit that no sensible number would.
+func pairsToDecide(pairs int, median, width, limit float64) int {
+	room := math.Abs(limit - median)
+	if room == 0 || math.IsInf(width, 1) {
+		return 0
+	}
+	n := evenPairs(float64(pairs) * math.Pow(width/2/room, 2))
+	if n > pairsMax {
+		return 0
+	}
+	return max(n, pairs+2)
+}
+
+// pairsMax is more pairs than anybody plays.
+const pairsMax = 1000
+
+// evenPairs is the next even number: an odd one gives a coarser interval.
+func evenPairs(n float64) int {
+	if !(n < pairsMax+2) {
+		return pairsMax + 2
+	}
+	return 2 * int(math.Ceil(n/2))
+}
+
+// decide gives the verdict. Money and data come first, whatever the statistics say; then a proven regression; then doubt.
+func (g *Gate) decide() GateVerdict {
+	if v := g.violation(); v != "" {
+		return GateVerdict{Fail, ExitViolated, v}
+	}
+	var worse, unknown []string
+	judged, needs := 0, 0
+	for i := range g.Measures {
+		m := &g.Measures[i]
+		switch m.Status {
+		case Fail:
+			worse = append(worse, m.Name+" "+m.sentence())
+		case Inconclusive:
+			unknown = append(unknown, m.Name)
+			needs = max(needs, m.Needs)
+		}
+		if m.Status != NotJudged {
+			judged++
+		}
+	}
+	played := several(len(g.Pairs), "pair", "pairs")
+	switch {
+	case g.strangers() != "":
+		return GateVerdict{Inconclusive, ExitInconclusive, g.strangers()}
+	case g.Ended != "whole":
+		return GateVerdict{Inconclusive, ExitInconclusive, "the gate ended after " + played + ": " + cmp.Or(g.Error, g.Ended, "killed")}
+	case len(g.Repeated) > g.Rules.Repeats:
+		last := g.Repeated[len(g.Repeated)-1]
+		return GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s proved nothing, more than the %d that may be repeated; the last: %s",
+			several(len(g.Repeated), "pair", "pairs"), g.Rules.Repeats, last.Why)}
+	case len(worse) > 0:
+		return GateVerdict{Fail, ExitRegression, strings.Join(worse, "; ")}
+	case judged == 0:
+		return GateVerdict{Inconclusive, ExitInconclusive, "nothing could be compared in " + played}
+	case len(unknown) > 0:
+		v := GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s undecided after %s", strings.Join(unknown, ", "), played)}
+		if needs > 0 {
+			v.Headline += fmt.Sprintf("; about %d would decide", needs)
+		}
+		return v
+	}
+	return GateVerdict{Pass, ExitPass, fmt.Sprintf("no worse than the base by more than the margins, in %s", played)}
+}
+
+// violation says what money or data went wrong in any run, of a pair that counts or not.
+func (g *Gate) violation() string {
+	type found struct{ side, what, where string }
+	var all []found
+	look := func(side string, r GateRun, where string) {
+		if r.Broken != "" {
+			all = append(all, found{side, r.Broken, where})
+		}
+	}
+	for i, r := range g.WarmUps {
+		look([]string{SideBase, SideHead}[i%2], r, "in its warm-up")
+	}
+	for _, p := range slices.Concat(g.Pairs, g.Repeated) {
+		look(SideHead, p.Head, fmt.Sprintf("in pair %d", p.Number))
+		look(SideBase, p.Base, fmt.Sprintf("in pair %d", p.Number))
+	}
+	for _, side := range []string{SideHead, SideBase} {
+		if i := slices.IndexFunc(all, func(f found) bool { return f.side == side }); i >= 0 {
+			return fmt.Sprintf("the %s lost money or data %s: %s", side, all[i].where, all[i].what)
+		}
+	}
+	return ""
+}
+
+// Undecided reports whether more pairs may decide a measure that these do not.
+func (g *Gate) Undecided() bool {
+	return slices.ContainsFunc(g.Measures, func(m GateMeasure) bool { return m.Status == Inconclusive && m.Pairs == len(g.Pairs) })
+}
+
+// Violated reports whether money or data went wrong in any run: then nothing more needs to be played.
+func (g *Gate) Violated() bool { return g.violation() != "" }
+
+// strangers says that runs are of different machines; "" when they are of one.
+func (g *Gate) strangers() string {
+	for _, p := range g.Pairs {
+		for _, r := range []GateRun{p.Base, p.Head} {
+			if r.Machine != g.Machine {
+				return fmt.Sprintf("pair %d was played on another machine, and runs of two machines are not compared: %s, here %s",
+					p.Number, machineText(r.Machine), machineText(g.Machine))
+			}
+		}
+	}
+	return ""
+}
+
+// pairsOf are the base's and the head's values of a measure, pair by pair.
+func (g *Gate) pairsOf(measure string) [][2]float64 {
+	rules := rulesOfGate()
+	base, head, _, _ := g.values(rules[slices.IndexFunc(rules, func(r gateRule) bool { return r.name == measure })])
+	pairs := make([][2]float64, len(base))
+	for i := range base {
+		pairs[i] = [2]float64{base[i], head[i]}
+	}
+	return pairs
+}
