@@ -142,8 +142,8 @@ func GateMarkdown(w io.Writer, g *Gate) error {
 			fmt.Fprintf(&b, "| %s | - | - | - | - | %s | %s: %s |\n", markdown(m.Name), m.bound(), status, markdown(m.Why))
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s%s |\n", markdown(m.Name), m.middle(m.Base), m.middle(m.Head), markdown(m.changed()),
-			m.interval(), m.bound(), status, markdown(m.note()))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(m.Name), m.middle(m.Base), m.middle(m.Head), markdown(m.changed()),
+			m.interval(), m.bound(), strings.TrimRight(status+" "+markdown(m.note()), " "))
 	}
 	b.WriteString("\n")
 	for _, line := range g.remarks() {

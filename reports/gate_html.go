@@ -120,7 +120,7 @@ func drawIntervals(g *Gate, id, class string, width float64) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	const rowHeight, top, foot, left, right = 26.0, 24.0, 22.0, 128.0, 14.0
+	const rowHeight, top, foot, left, right = 26.0, 24.0, 22.0, 146.0, 14.0
 	height := top + rowHeight*float64(len(rows)) + foot
 	d := &svg.Drawing{Width: width, Height: height}
 	reach := 1.5
@@ -136,8 +136,8 @@ func drawIntervals(g *Gate, id, class string, width float64) string {
 	p.Band("beyond", 1, reach)
 	p.Mark("axis", 0)
 	p.Mark("limit", 1)
-	d.Text("tick", svg.Middle, p.X.At(0), top-8, "no change")
-	d.Text("tick", svg.Middle, p.X.At(1), top-8, "margin")
+	d.Text("tick", svg.End, p.X.At(0)+8, top-8, "no change")
+	d.Text("tick", svg.Start, p.X.At(1)-8, top-8, "margin")
 	d.Text("tick", svg.Start, left, height-6, "\u2190 better")
 	d.Text("tick", svg.End, width-right, height-6, "worse \u2192")
 	var said []string
@@ -145,9 +145,12 @@ func drawIntervals(g *Gate, id, class string, width float64) string {
 		y := top + rowHeight*(float64(i)+0.5)
 		low, mid, high := m.inMargins()
 		d.Text("name", svg.End, left-8, y+3.5, m.Name)
-		class := "whisker " + statusClass(m.Status)
-		d.Line(class, p.X.At(low), y, p.X.At(high), y)
-		d.Path("dot "+statusClass(m.Status), []svg.Point{{X: p.X.At(mid), Y: y}})
+		class := statusClass(m.Status)
+		if m.Status == Pass && m.Why != "" { // a change that is ignored has no colour
+			class = "ignored"
+		}
+		d.Line("whisker "+class, p.X.At(low), y, p.X.At(high), y)
+		d.Path("dot "+class, []svg.Point{{X: p.X.At(mid), Y: y}})
 		said = append(said, fmt.Sprintf("%s: %s, interval %s, %s", m.Name, m.changed(), m.interval(), m.Status))
 	}
 	return d.Markup(id, class, "Change of each measure against its margin", strings.Join(said, ". ")+".")

@@ -77,21 +77,20 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 		}
 		return m
 	}
-	b := stats.Bootstrap{Level: g.Rules.Level, Seed: seed}
 	d, err := worse(r, base, head)
 	if err != nil { // values are held above 0, so that this is no number at all
 		m.Status, m.Why = Inconclusive, err.Error()
 		return m
 	}
-	low, err := b.Median(d)
+	low, err := stats.BootstrapMedian(d, g.Rules.Level)
 	if err != nil {
 		m.Status, m.Why = Inconclusive, err.Error()
 		return m
 	}
 	by := apart(r, base, head)
-	high := mustMedian(b, opened(d, open)) // where the head is a lower bound it may be anything above
-	lowBy, highBy := mustMedian(b, by), mustMedian(b, opened(by, open))
-	m.Base, m.Head = middleOf(b, base), middleOf(b, head)
+	high := g.median(opened(d, open)) // where the head is a lower bound it may be anything above
+	lowBy, highBy := g.median(by), g.median(opened(by, open))
+	m.Base, m.Head = g.middle(base), g.middle(head)
 	m.P = stats.SignFlip(d, seed)
 	m.Change = changeOf(r, low, high, lowBy.Median)
 
@@ -182,17 +181,17 @@ func opened(values []float64, open []bool) []float64 {
 	return values
 }
 
-// mustMedian is for as many samples as have given an interval before.
-func mustMedian(b stats.Bootstrap, samples []float64) stats.BootstrapInterval {
-	i, err := b.Median(samples)
+// median is for as many samples as have given an interval before.
+func (g *Gate) median(samples []float64) stats.BootstrapInterval {
+	i, err := stats.BootstrapMedian(samples, g.Rules.Level)
 	if err != nil {
 		panic(err)
 	}
 	return i
 }
 
-func middleOf(b stats.Bootstrap, samples []float64) GateMiddle {
-	i := mustMedian(b, samples)
+func (g *Gate) middle(samples []float64) GateMiddle {
+	i := g.median(samples)
 	return GateMiddle{i.Median, i.Low, i.High}
 }
 
@@ -238,13 +237,14 @@ func (g *Gate) decide() GateVerdict {
 	if v := g.violation(); v != "" {
 		return GateVerdict{Fail, ExitViolated, v}
 	}
-	var worse, unknown []string
+	var worse []*GateMeasure
+	var unknown []string
 	judged, needs := 0, 0
 	for i := range g.Measures {
 		m := &g.Measures[i]
 		switch m.Status {
 		case Fail:
-			worse = append(worse, m.Name+" "+m.sentence())
+			worse = append(worse, m)
 		case Inconclusive:
 			unknown = append(unknown, m.Name)
 			needs = max(needs, m.Needs)
@@ -264,7 +264,7 @@ func (g *Gate) decide() GateVerdict {
 		return GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s proved nothing, more than the %d that may be repeated; the last: %s",
 			several(len(g.Repeated), "pair", "pairs"), g.Rules.Repeats, last.Why)}
 	case len(worse) > 0:
-		return GateVerdict{Fail, ExitRegression, strings.Join(worse, "; ")}
+		return GateVerdict{Fail, ExitRegression, "worse than the base: " + worstFirst(worse)}
 	case judged == 0:
 		return GateVerdict{Inconclusive, ExitInconclusive, "nothing could be compared in " + played}
 	case len(unknown) > 0:
@@ -275,6 +275,23 @@ func (g *Gate) decide() GateVerdict {
 		return v
 	}
 	return GateVerdict{Pass, ExitPass, fmt.Sprintf("no worse than the base by more than the margins, in %s", played)}
+}
+
+// worstFirst tells the measure that is farthest beyond its margin in full, and the others by name.
+func worstFirst(worse []*GateMeasure) string {
+	far := func(m *GateMeasure) float64 { low, _, _ := m.inMargins(); return low }
+	worst := slices.MaxFunc(worse, func(a, b *GateMeasure) int { return cmp.Compare(far(a), far(b)) })
+	var others []string
+	for _, m := range worse {
+		if m != worst {
+			others = append(others, m.Name)
+		}
+	}
+	s := worst.sentence()
+	if len(others) > 0 {
+		s += "; also " + strings.Join(others, ", ")
+	}
+	return s
 }
 
 // violation says what money or data went wrong in any run, of a pair that counts or not.

@@ -25,7 +25,8 @@ func GateText(w io.Writer, g *Gate, color bool) error {
 				fmt.Fprintf(t, "%s\t-\t-\t-\t-\t%s\t%s: %s\n", m.Name, m.bound(), m.Status, m.Why)
 				continue
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", m.Name, m.middle(m.Base), m.middle(m.Head), m.changed(), m.interval(), m.bound(), m.Status, m.note())
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.middle(m.Base), m.middle(m.Head), m.changed(), m.interval(), m.bound(),
+				strings.TrimRight(m.Status+" "+m.note(), " "))
 		}
 		_ = t.Flush() // into a builder
 		b.WriteString("\n")
@@ -160,12 +161,12 @@ func (m *GateMeasure) amount(v float64) string {
 	if m.Unit == "ns" {
 		return span(int64(math.Round(v)))
 	}
-	return fmt.Sprintf("%.1f %%", 100*v)
+	return fmt.Sprintf("%.1f%%", 100*v)
 }
 
 // changed is "+28.80% (p=0.002 n=10)", or "~ (p=0.700 n=10)" where the interval holds no change at all.
 func (m *GateMeasure) changed() string {
-	c := fmt.Sprintf("%+.2f%%", 100*m.Change.Median)
+	c := signedPercent(m.Change.Median, 2)
 	if m.Change.Low <= 0 && (m.Change.High >= 0 || m.Change.Open) {
 		c = "~"
 	}
@@ -174,36 +175,45 @@ func (m *GateMeasure) changed() string {
 
 // interval is "+25.1% to +31.9%".
 func (m *GateMeasure) interval() string {
-	high := fmt.Sprintf("%+.1f%%", 100*m.Change.High)
+	high := signedPercent(m.Change.High, 1)
 	if m.Change.Open {
 		high = "open"
 	}
-	return fmt.Sprintf("%+.1f%% to %s", 100*m.Change.Low, high)
+	return signedPercent(m.Change.Low, 1) + " to " + high
 }
 
-// bound is the margin with its side: "+10 %", "-3 %".
+// bound is the margin with its side: "+10%", "-3%".
 func (m *GateMeasure) bound() string {
 	if m.Better == "more" {
-		return "-" + percent(m.Margin)
+		return fmt.Sprintf("-%g%%", 100*m.Margin)
 	}
-	return "+" + percent(m.Margin)
+	return fmt.Sprintf("+%g%%", 100*m.Margin)
+}
+
+// signedPercent is "+12.3%" or "-4.5%"; what rounds to nothing has no sign.
+func signedPercent(change float64, places int) string {
+	s := fmt.Sprintf("%+.*f%%", places, 100*change)
+	if strings.Trim(s, "+-0.%") == "" {
+		s = s[1:]
+	}
+	return s
 }
 
 func (m *GateMeasure) note() string {
 	switch {
 	case m.Status == Pass && m.Why != "":
-		return " (" + m.Why + ")"
+		return "(" + m.Why + ")"
 	case m.Status == Inconclusive && m.Needs > 0:
-		return fmt.Sprintf(" (about %d pairs would decide)", m.Needs)
+		return fmt.Sprintf("(about %d pairs would decide)", m.Needs)
 	case m.Status == Inconclusive:
-		return " (" + m.Why + ")"
+		return "(" + m.Why + ")"
 	}
 	return ""
 }
 
-// sentence is the change in words, for a headline: "is 28.8 % more (25.1 % to 31.9 %), margin 10 %".
+// sentence is the change in words: "create.p50 +28.8% (+26.2% to +31.8%, margin +10%), 82.1 ms to 105 ms".
 func (m *GateMeasure) sentence() string {
-	s := fmt.Sprintf("%+.1f %% (%s), margin %s: %s to %s", 100*m.Change.Median, m.interval(), m.bound(), m.amount(m.Base.Median), m.amount(m.Head.Median))
+	s := fmt.Sprintf("%s %s (%s, margin %s), %s to %s", m.Name, signedPercent(m.Change.Median, 1), m.interval(), m.bound(), m.amount(m.Base.Median), m.amount(m.Head.Median))
 	if m.Change.Open {
 		s += ", or more: it did not recover while it was watched"
 	}

@@ -22,9 +22,9 @@ var knownMedians = []struct {
 	{"heavy in both tails", func(r *rand.Rand) float64 { return r.NormFloat64() / math.Sqrt(r.ExpFloat64()) }, 0},
 }
 
-// The doc comment of Bootstrap gives these figures.
+// The doc comment of BootstrapMedian gives these figures.
 func TestTheIntervalHoldsTheTrueMedianAboutAsOftenAsItSays(t *testing.T) {
-	const trials = 500
+	const trials = 1000
 	for _, d := range knownMedians {
 		for _, c := range []struct {
 			n        int
@@ -32,12 +32,12 @@ func TestTheIntervalHoldsTheTrueMedianAboutAsOftenAsItSays(t *testing.T) {
 		}{{6, 0.90, 0.97}, {7, 0.82, 0.91}, {10, 0.90, 0.97}, {20, 0.91, 0.97}} {
 			r := rand.New(rand.NewPCG(7, uint64(c.n)))
 			held := 0
-			for i := range trials {
+			for range trials {
 				samples := make([]float64, c.n)
 				for k := range samples {
 					samples[k] = d.draw(r)
 				}
-				interval, err := Bootstrap{Seed: uint64(i), Resamples: 500}.Median(samples)
+				interval, err := BootstrapMedian(samples, 0.95)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,12 +57,12 @@ func TestFourTimesTheSamplesHalveTheInterval(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 3))
 		sum := 0.0
 		const trials = 200
-		for i := range trials {
+		for range trials {
 			samples := make([]float64, n)
 			for k := range samples {
 				samples[k] = r.NormFloat64()
 			}
-			interval, err := Bootstrap{Seed: uint64(i), Resamples: 1000}.Median(samples)
+			interval, err := BootstrapMedian(samples, 0.95)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,9 +79,8 @@ func TestTheIntervalIsOfItsSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		samples := rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 6, 40).Draw(t, "samples")
 		seed := rapid.Uint64().Draw(t, "seed")
-		b := Bootstrap{Seed: seed, Resamples: 200}
 		before := slices.Clone(samples)
-		got, err := b.Median(samples)
+		got, err := BootstrapMedian(samples, 0.95)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,47 +96,86 @@ func TestTheIntervalIsOfItsSamples(t *testing.T) {
 		}
 		shuffled := slices.Clone(samples)
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(shuffled), func(i, k int) { shuffled[i], shuffled[k] = shuffled[k], shuffled[i] })
-		if again, _ := b.Median(shuffled); again != got {
+		if again, _ := BootstrapMedian(shuffled, 0.95); again != got {
 			t.Fatalf("in another order they give %+v, not %+v", again, got)
 		}
 		moved := make([]float64, len(samples))
 		for i, v := range samples {
 			moved[i] = 4 * v // exact in binary
 		}
-		if again, _ := b.Median(moved); again.Low != 4*got.Low || again.High != 4*got.High {
+		if again, _ := BootstrapMedian(moved, 0.95); again.Low != 4*got.Low || again.High != 4*got.High {
 			t.Fatalf("four times as large they give %+v, not four times %+v", again, got)
 		}
 	})
 }
 
-func TestTheSeedDecidesAndHardlyMatters(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
-	samples := make([]float64, 20)
-	for i := range samples {
-		samples[i] = r.NormFloat64()
+// The bounds are written down rather than drawn; drawing them must come to the same.
+func TestDrawingAgainAndAgainTendsToTheBounds(t *testing.T) {
+	const draws = 20_000
+	for _, n := range []int{6, 7, 10, 15, 20, 40} {
+		r := rand.New(rand.NewPCG(11, uint64(n)))
+		samples := make([]float64, n)
+		for i := range samples {
+			samples[i] = r.ExpFloat64()
+		}
+		got, err := BootstrapMedian(samples, 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		below, upTo, from, above := 0, 0, 0, 0
+		drawn := make([]float64, n)
+		for range draws {
+			for i := range drawn {
+				drawn[i] = samples[r.IntN(n)]
+			}
+			slices.Sort(drawn)
+			m := MedianOf(drawn)
+			below, upTo = below+count(m < got.Low), upTo+count(m <= got.Low)
+			from, above = from+count(m >= got.High), above+count(m > got.High)
+		}
+		// Less than a fortieth lies beyond each bound, and no less than that with the bound's own share; but for chance.
+		const fortieth, chance = draws / 40, 70
+		if below > fortieth+chance || above > fortieth+chance || upTo < fortieth-chance || from < fortieth-chance {
+			t.Errorf("%d samples: of %d resampled medians %d lie below the interval, %d up to its foot, %d from its top, %d above; a fortieth is %d",
+				n, draws, below, upTo, from, above, fortieth)
+		}
 	}
-	first, _ := Bootstrap{Seed: 1}.Median(samples)
-	again, _ := Bootstrap{Seed: 1}.Median(samples)
-	other, _ := Bootstrap{Seed: 2}.Median(samples)
-	if first != again {
-		t.Errorf("seed 1 gave %+v and %+v", first, again)
+}
+
+func count(so bool) int {
+	if so {
+		return 1
 	}
-	if d := math.Abs(first.Low-other.Low) + math.Abs(first.High-other.High); d > 0.1*(first.High-first.Low) {
-		t.Errorf("seeds 1 and 2 differ by %v of an interval of %v", d, first.High-first.Low)
+	return 0
+}
+
+func TestTheSharesOfTheResampledMediansAreAll(t *testing.T) {
+	for n := 1; n <= 60; n++ {
+		sorted := make([]float64, n)
+		for i := range sorted {
+			sorted[i] = float64(i * i)
+		}
+		sum := 0.0
+		for _, m := range resampledMedians(sorted) {
+			sum += m.share
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Errorf("%d samples: the shares come to %v", n, sum)
+		}
 	}
 }
 
 func TestInfinitiesAreBeyondEverySample(t *testing.T) {
 	inf := math.Inf(1)
-	few, err := Bootstrap{}.Median([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, inf})
+	few, err := BootstrapMedian([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, inf}, 0.95)
 	if err != nil || few.Median != 5.5 || math.IsInf(few.Low, 0) || math.IsNaN(few.High) {
 		t.Errorf("one of ten that did not end: %+v, %v", few, err)
 	}
-	most, err := Bootstrap{}.Median([]float64{1, inf, inf, inf, inf, inf, inf, inf, inf, inf})
+	most, err := BootstrapMedian([]float64{1, inf, inf, inf, inf, inf, inf, inf, inf, inf}, 0.95)
 	if err != nil || !math.IsInf(most.Low, 1) || !math.IsInf(most.Median, 1) || !math.IsInf(most.High, 1) {
 		t.Errorf("nine of ten that did not end: %+v, %v", most, err)
 	}
-	both, err := Bootstrap{}.Median([]float64{-inf, -inf, -inf, inf, inf, inf})
+	both, err := BootstrapMedian([]float64{-inf, -inf, -inf, inf, inf, inf}, 0.95)
 	if err != nil || !math.IsInf(both.Low, -1) || !math.IsInf(both.High, 1) || math.IsNaN(both.Median) {
 		t.Errorf("both infinities: %+v, %v", both, err)
 	}
@@ -146,20 +184,19 @@ func TestInfinitiesAreBeyondEverySample(t *testing.T) {
 func TestWhatHasNoIntervalIsRefused(t *testing.T) {
 	tests := []struct {
 		name    string
-		b       Bootstrap
+		level   float64
 		samples []float64
 		want    string
 	}{
-		{"too few samples", Bootstrap{}, make([]float64, 5), "5 samples are too few for the 95 % interval of a median: it needs 6"},
-		{"none", Bootstrap{}, nil, "it needs 6"},
-		{"a higher level needs more", Bootstrap{Level: 0.99}, make([]float64, 7), "it needs 8"},
-		{"no number", Bootstrap{}, []float64{1, 2, 3, math.NaN(), 5, 6}, "one of 6 samples is no number"},
-		{"no level", Bootstrap{Level: 1.5}, make([]float64, 9), "level is between 0 and 1"},
-		{"hardly any resamples", Bootstrap{Resamples: 7}, make([]float64, 9), "at least 100 resamples"},
+		{"too few samples", 0.95, make([]float64, 5), "5 samples are too few for the 95 % interval of a median: it needs 6"},
+		{"none", 0.95, nil, "it needs 6"},
+		{"a higher level needs more", 0.99, make([]float64, 7), "it needs 8"},
+		{"no number", 0.95, []float64{1, 2, 3, math.NaN(), 5, 6}, "one of 6 samples is no number"},
+		{"no level", 1.5, make([]float64, 9), "it is between 0 and 1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, err := tt.b.Median(tt.samples); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if got, err := BootstrapMedian(tt.samples, tt.level); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%+v, %v; want %q", got, err, tt.want)
 			}
 		})
