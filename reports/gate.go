@@ -221,8 +221,13 @@ func (g *Gate) names() []gateRule {
 // Brief is a pair in a line: "create.p50 81.7 ms, 82.1 ms (+0.5%)".
 func (p GatePair) Brief() string {
 	b, h := p.Base.Values["create.p50"], p.Head.Values["create.p50"]
-	if p.Base.Values == nil || p.Head.Values == nil || b.Why != "" || h.Why != "" || b.Value <= 0 {
+	switch {
+	case b.Value <= 0 && h.Value <= 0:
 		return "create.p50 not known"
+	case h.Value <= 0:
+		return "create.p50 " + span(int64(b.Value)) + ", of the base alone"
+	case b.Value <= 0:
+		return "create.p50 " + span(int64(h.Value)) + ", of the head alone"
 	}
 	return fmt.Sprintf("create.p50 %s, %s (%+.1f%%)", span(int64(b.Value)), span(int64(h.Value)), 100*(h.Value/b.Value-1))
 }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/harness"
+	"github.com/lunchrush/lunchrush/reports"
+)
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+func TestTheProxyHoldsAnswersToPostsBackInProportion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := transport(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/broken" {
+				return nil, errors.New("reset")
+			}
+			time.Sleep(100 * time.Millisecond)
+			return &http.Response{StatusCode: http.StatusCreated, Body: http.NoBody}, nil
+		})
+		for _, tt := range []struct {
+			method, path string
+			times        float64
+			want         time.Duration
+		}{
+			{"POST", "/v1/orders", 1.3, 130 * time.Millisecond},
+			{"POST", "/v1/orders", 1, 100 * time.Millisecond},
+			{"POST", "/notify/wechat", 2, 200 * time.Millisecond},
+			{"GET", "/v1/machines/m00001/commands", 1.3, 100 * time.Millisecond},
+			{"POST", "/broken", 1.3, 0},
+		} {
+			began := time.Now()
+			answer, err := held{service, tt.times}.RoundTrip(httptest.NewRequest(tt.method, tt.path, nil))
+			if took := time.Since(began); took != tt.want || (err != nil) != (tt.path == "/broken") {
+				t.Errorf("%s %s, %g times: %v, want %v (%v, %v)", tt.method, tt.path, tt.times, took, tt.want, answer, err)
+			}
+		}
+	})
+}
+
+func TestTheProxyPassesRequestsOnAsTheyAre(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Answer", "yes")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization")+" "+string(body))
+	}))
+	defer service.Close()
+	front := httptest.NewServer(proxy(strings.TrimPrefix(service.URL, "http://"), 1.01))
+	defer front.Close()
+	request, _ := http.NewRequest(http.MethodPost, front.URL+"/v1/orders?a=b%20c", strings.NewReader("body"))
+	request.Header.Set("Authorization", "LR-HMAC x")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	if want := "POST /v1/orders?a=b%20c LR-HMAC x body"; string(body) != want || answer.StatusCode != http.StatusAccepted || answer.Header.Get("X-Answer") != "yes" {
+		t.Errorf("%d %q, want %q", answer.StatusCode, body, want)
+	}
+}
+
+// pairs are made-up pairs whose head is so many times slower.
+func pairs(n int, times float64) []reports.GatePair {
+	chance := rand.New(rand.NewPCG(1, 1))
+	var list []reports.GatePair
+	for i := range n {
+		run := func(times float64) reports.GateRun {
+			return reports.GateRun{Machine: harness.Fingerprint(), Values: map[string]reports.GateValue{
+				"create.p50": {Value: 82e6 * times * (1 + 0.02*chance.NormFloat64()), Samples: 480}, "goodput": {Value: 1, Samples: 480},
+			}}
+		}
+		list = append(list, reports.GatePair{Number: i + 1, First: reports.SideBase, Base: run(1), Head: run(times)})
+	}
+	return list
+}
+
+func keep(t *testing.T, dir string, g *reports.Gate) {
+	t.Helper()
+	g.Schema, g.Scenario, g.WarmUps, g.Repeated, g.Notes = reports.GateSchema, "gate-lunch", []reports.GateRun{}, []reports.GatePair{}, []string{}
+	g.Judge()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := reports.WriteGate(dir, g); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheTablesTellPlayedFromResampled(t *testing.T) {
+	o := options{dir: t.TempDir(), scenario: "gate-lunch", gates: 3, resampled: 50, seed: 1, rules: reports.DefaultGateRules()}
+	o.kinds = []kind{{"same", "one build", 1}, {"slower", "+30 % to answer", 1.3}}
+	whole := func(times float64) *reports.Gate {
+		return &reports.Gate{Rules: o.rules, Machine: harness.Fingerprint(), Ended: "whole", Pairs: pairs(10, times)}
+	}
+	for n := 1; n <= 2; n++ {
+		keep(t, o.folder(o.kinds[0], n), whole(1))
+		keep(t, o.folder(o.kinds[1], n), whole(1.3))
+	}
+	cut := whole(1)
+	cut.Ended = "interrupted"
+	keep(t, o.folder(o.kinds[0], 3), cut) // is to be played again
+	var out bytes.Buffer
+	if err := tell(o, &out); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{
+		"live: gates that were played", "one build 2 2 0 0 0 alarms 0.0 % [at most 5 %: 2 of 40]: as wanted",
+		"+30 % to answer 2 0 2 2 0 caught 100.0 % [at least 85 %]: as wanted",
+		"they were not played", "one build 50 50 0", "+30 % to answer 50 0 50 50",
+		"noise of one build, by 20 pairs",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestWhatIsWantedIsHeldAgainstTheFigures(t *testing.T) {
+	same, slower := kind{slower: 1}, kind{slower: 1.3}
+	tests := []struct {
+		kind
+		count
+		want string
+	}{
+		{same, count{gates: 40, failed: 2}, "alarms 5.0 % [at most 5 %: 2 of 40]: as wanted"},
+		{same, count{gates: 40, failed: 3}, "alarms 7.5 % [at most 5 %: 2 of 40]: not as wanted"},
+		{slower, count{gates: 40, failed: 40, early: 34}, "caught 85.0 % [at least 85 %]: as wanted"},
+		{slower, count{gates: 40, failed: 40, early: 33}, "caught 82.5 % [at least 85 %]: not as wanted"},
+		{slower, count{}, "caught 0.0 % [at least 85 %]: nothing played"},
+	}
+	for _, tt := range tests {
+		if got := wanted(tt.kind, tt.count); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestAGateOfAnotherMachineIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gate")
+	g := &reports.Gate{Rules: reports.DefaultGateRules(), Machine: harness.Fingerprint(), Ended: "whole", Pairs: pairs(10, 1)}
+	g.Machine.Cores++
+	keep(t, dir, g)
+	if _, _, err := recorded(dir); err == nil || !strings.Contains(err.Error(), "another machine") {
+		t.Errorf("%v", err)
+	}
+	if _, played, err := recorded(t.TempDir()); played || err != nil {
+		t.Errorf("an empty folder: %v, %v", played, err)
+	}
+}

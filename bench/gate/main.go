@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"github.com/lunchrush/lunchrush/internal/harness"
+	"github.com/lunchrush/lunchrush/internal/testbed"
+	"github.com/lunchrush/lunchrush/reports"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "gate:", err)
+		os.Exit(1)
+	}
+}
+
+// Options are the flags.
+type options struct {
+	dir       string
+	scenario  string
+	gates     int
+	kinds     []kind
+	resampled int
+	seed      uint64
+	keep      bool
+	rules     reports.GateRules
+}
+
+// A kind of gate, and what is wanted of it.
+type kind struct {
+	name   string  // of its folders
+	title  string  // of its line
+	slower float64 // the head, so many times
+}
+
+// The shares wanted: of alarms among gates of one build (2 of 40), and of slower builds that are caught with the first pairs.
+const (
+	alarmLimit = 0.05
+	caughtGoal = 0.85
+)
+
+// run is the program. With the argument "through" it is the proxy before a service.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "through" {
+		return through(ctx, args[1:], stdin, stdout, stderr)
+	}
+	o := options{rules: reports.DefaultGateRules()}
+	slower := 1.3
+	f := flag.NewFlagSet("gate", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.dir, "dir", filepath.Join("reports", "runs", "bench-gate"), "folder in which gates are kept; one that is there goes on")
+	f.StringVar(&o.scenario, "scenario", "gate-lunch", "scenario that is played")
+	f.IntVar(&o.gates, "gates", 1, "gates of each kind that are played: 40 take 5 hours, both kinds together")
+	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple")
+	f.IntVar(&o.rules.Pairs, "pairs", o.rules.Pairs, "pairs of a gate; its extension doubles them")
+	f.IntVar(&o.rules.Repeats, "repeats", o.rules.Repeats, "most pairs of a gate that are played again since they proved nothing")
+	f.IntVar(&o.resampled, "resampled", 1000, "gates of each kind that are put together from recorded pairs, not played")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the first gate's plans and of the resampling")
+	f.BoolVar(&o.keep, "keep", false, "keep the run folders, not only each gate's gate.json and page: 10 MB a gate")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	o.rules.ExtendTo = 2 * o.rules.Pairs
+	if o.gates < 0 || o.resampled < 0 || slower <= 0 || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
+		return errors.New("-gates and -resampled must be 0 or more, -slower above 0, and -pairs an even number from 6")
+	}
+	o.kinds = []kind{
+		{"same", "one build", 1},
+		{"slower", fmt.Sprintf("%+.0f %% to answer", 100*(slower-1)), slower},
+	}
+	if err := play(ctx, o, stderr); err != nil {
+		return err
+	}
+	return tell(o, stdout)
+}
+
+// folder is where the n-th gate of a kind is kept.
+func (o options) folder(k kind, n int) string {
+	return filepath.Join(o.dir, fmt.Sprintf("%s-%g-%s-%d-%03d", k.name, k.slower, o.scenario, o.rules.Pairs, n))
+}
+
+// play plays the gates that are not there yet, in turn.
+func play(ctx context.Context, o options, stderr io.Writer) (err error) {
+	type todo struct {
+		kind
+		n int
+	}
+	var list []todo
+	for n := 1; n <= o.gates; n++ {
+		for _, k := range o.kinds {
+			if _, played, err := recorded(o.folder(k, n)); err != nil {
+				return err
+			} else if !played {
+				list = append(list, todo{k, n})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	sc, err := scenario(o.scenario)
+	if err != nil {
+		return err
+	}
+	programs, err := build(ctx, o.kinds)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, programs.remove()) }()
+	choice, err := harness.Choose(ctx, testbed.Local, sc.Needs)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return err
+	}
+	stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.Close()) }()
+	for i, t := range list {
+		say := func(line string) { fmt.Fprintf(stderr, "gate %d of %d (%s): %s\n", i+1, len(list), t.title, line) }
+		dir := o.folder(t.kind, t.n)
+		if err := os.RemoveAll(dir); err != nil { // of an interrupt
+			return err
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		g := &harness.Gate{
+			Scenario: sc, Rules: o.rules, Dir: dir, Version: "bench", Args: slices.Clone(os.Args), Tell: say,
+			Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "the base"}, Path: programs.behind[1]},
+			Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "the head, " + t.title}, Path: programs.behind[t.slower]},
+		}
+		g.Rules.Seed = o.seed + uint64(1000*t.n) // no two gates of a kind share a plan
+		if err := g.PlayOn(stage, nil); err != nil {
+			return err
+		}
+		out, err := g.Run(ctx)
+		if err != nil {
+			return err
+		}
+		out.Testbed, out.Engine = stage.Choice.Name, stage.Engine()
+		if err := reports.WriteGate(dir, out); err != nil {
+			return err
+		}
+		say(out.Verdict.Outcome + ": " + out.Verdict.Headline)
+		if !o.keep {
+			if err := dropRuns(dir, out); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintf(stderr, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return nil
+}
+
+// dropRuns removes the runs of a gate whose figures are written down.
+func dropRuns(dir string, g *reports.Gate) error {
+	var errs []error
+	for _, p := range slices.Concat(g.Pairs, g.Repeated) {
+		for _, r := range []reports.GateRun{p.Base, p.Head} {
+			if r.Folder != "" {
+				errs = append(errs, os.RemoveAll(filepath.Join(dir, r.Folder)))
+			}
+		}
+	}
+	for _, r := range g.WarmUps {
+		if r.Folder != "" {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, r.Folder)))
+		}
+	}
+	return errors.Join(errs...)
+}
