@@ -28,6 +28,11 @@ var Arrows = []Arrow{
 		Why:  "the harness makes one run out of all the parts; commands are above it",
 	},
 	{
+		From: "internal/calibration",
+		May:  []string{"internal/harness", "internal/runlog", "scenarios", "simulator", "reports"},
+		Why:  "a calibration plays and judges as a run does, against a target that is no service",
+	},
+	{
 		From: "bench",
 		May:  []string{"internal", "scenarios", "simulator", "chaos", "reports", "service"},
 		Why:  "measurements take the parts as they are, and nothing imports them",
