@@ -198,8 +198,8 @@ func tooFew(name string, samples int) string {
 	if samples == 0 {
 		return "no samples"
 	}
-	for suffix, q := range map[string]float64{".p50": 0.5, ".p90": 0.9, ".p99": 0.99, ".p999": 0.999} {
-		if strings.HasSuffix(name, suffix) {
+	for part, q := range map[string]float64{".p50.": 0.5, ".p90.": 0.9, ".p99.": 0.99, ".p999.": 0.999} {
+		if strings.Contains(name+".", part) { // wechat.notify.p99.before
 			return fmt.Sprintf("%d samples are too few: this needs %d", samples, quantileSamples(q))
 		}
 	}

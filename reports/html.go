@@ -30,6 +30,7 @@ var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.F
 	"lower":      strings.ToLower,
 	"tenths":     func(share float64) string { return unbroken(tenths(share)) },
 	"kinds":      kindsOf,
+	"coldP99":    coldP99,
 }).ParseFS(assets, "templates/report.html.tmpl"))
 
 // HTML writes the report that people read: one file that needs no network, no font and no script of others.
@@ -261,6 +262,20 @@ func whyNone(q Quantiles, percentile int) string {
 	default:
 		return fmt.Sprintf("%s samples, %s needed", count(q.N), count(samplesFor[percentile]))
 	}
+}
+
+// samplesNeeded is what each percentile needs, in words.
+const samplesNeeded = "a one-sided 95 % bound needs 5 for p50, 29 for p90, 299 for p99, 2,995 for p99.9"
+
+// SamplesNeeded is that for the page.
+func (p *page) SamplesNeeded() string { return samplesNeeded }
+
+// told is a percentile in a sentence: its value, or that there is none and why.
+func (q Quantiles) told(percentile int) string {
+	if why := whyNone(q, percentile); why != "" {
+		return "unknown (" + why + ")"
+	}
+	return span(q.at(percentile))
 }
 
 // A cell is one percentile as the latency table shows it; Why is the reason for a "-".

@@ -25,8 +25,8 @@ func drawPercentiles(l Latency) string {
 	p.Level("axis", p.Y.Min)
 
 	summary := fmt.Sprintf("%s %s sends. Response time: median %s, p99 %s, longest %s. Service time: median %s, p99 %s, longest %s.",
-		count(l.Response.N), l.Kind, span(l.Response.P50), span(l.Response.P99), span(l.Response.Max),
-		span(l.Service.P50), span(l.Service.P99), span(l.Service.Max))
+		count(l.Response.N), l.Kind, l.Response.told(50), l.Response.told(99), span(l.Response.Max),
+		l.Service.told(50), l.Service.told(99), span(l.Service.Max))
 	return p.Markup("percentiles-"+l.Kind, "percentiles", "Latency percentiles of "+l.Kind, summary)
 }
 

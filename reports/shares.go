@@ -93,6 +93,29 @@ type shareRow struct {
 	Odd  bool    // off its fair share by more than a tenth
 }
 
+// P99 is what the balancer saw of the instance's answers, when there were enough of them.
+func (r *shareRow) P99() cell {
+	return p99Of(r.P99NS, r.Requests-r.Unanswered)
+}
+
+// coldP99 is that of an instance that was started cold.
+func coldP99(c runlog.ColdSpell) string { return p99Of(c.P99NS, c.Answered).Cell }
+
+// p99Of is a p99 of so many samples that somebody else took.
+func p99Of(ns, n int64) cell {
+	if why := whyNone(Quantiles{N: n, P99: ifEnough(ns, n)}, 99); why != "" {
+		return cell{Cell: "-", Why: why}
+	}
+	return cell{Cell: span(ns)}
+}
+
+func ifEnough(ns, n int64) int64 {
+	if n < samplesFor[99] {
+		return -1
+	}
+	return ns
+}
+
 // shareRows are the rows, a listener's instances together.
 func shareRows(run *runlog.Manifest) []shareRow {
 	rows := make([]shareRow, 0, len(run.Balance))

@@ -103,7 +103,7 @@ func writeClasses(w io.Writer, a *Audit) {
 		fmt.Fprintf(w, "%s\n", a.UpperBound)
 	}
 	if q := a.PayToDrop; q.N > 0 {
-		fmt.Fprintf(w, "payment to goods: p50 %s, p99 %s, max %s\n", span(q.P50), span(q.P99), span(q.Max))
+		fmt.Fprintf(w, "payment to goods: p50 %s, p99 %s, max %s\n", q.told(50), q.told(99), span(q.Max))
 	}
 	fmt.Fprintln(w)
 }
@@ -121,22 +121,18 @@ func writeShares(w io.Writer, a *Analysis) {
 		if r.Added {
 			note = "added"
 		}
-		p99 := "-"
-		if r.P99NS > 0 {
-			p99 = span(r.P99NS)
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Listener, r.Instance, count(r.Requests), tenths(r.Got), tenths(r.Due), p99, note)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Listener, r.Instance, count(r.Requests), tenths(r.Got), tenths(r.Due), r.P99().Cell, note)
 	}
 	_ = tw.Flush() // into a buffer
 	for _, c := range a.Run.Cold {
-		fmt.Fprintf(w, "cold %s: p99 %s, max %s of %s answers, longest wait for a core %s\n", c.Instance, span(c.P99NS), span(c.MaxNS), count(c.Answered), span(c.LongestNS))
+		fmt.Fprintf(w, "cold %s: p99 %s, max %s of %s answers, longest wait for a core %s\n", c.Instance, coldP99(c), span(c.MaxNS), count(c.Answered), span(c.LongestNS))
 	}
 	fmt.Fprintln(w)
 }
 
 func writeLatency(w io.Writer, a *Analysis) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	rows := 0
+	rows, few := 0, false
 	for _, l := range a.Latency {
 		q, of := l.Response, "response"
 		if q.N == 0 {
@@ -149,9 +145,13 @@ func writeLatency(w io.Writer, a *Analysis) {
 			fmt.Fprintf(tw, "latency\t\tsends\tp50\tp90\tp99\tp99.9\tmax\t\n")
 		}
 		rows++
+		few = few || q.N < samplesFor[999]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", l.Kind, of, count(q.N), span(q.P50), span(q.P90), span(q.P99), span(q.P999), span(q.Max))
 	}
 	_ = tw.Flush() // into a buffer
+	if few {
+		fmt.Fprintf(w, "-: too few samples; %s\n", samplesNeeded)
+	}
 	if rows > 0 {
 		fmt.Fprintln(w)
 	}
