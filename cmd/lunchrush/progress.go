@@ -54,6 +54,14 @@ func (m *meter) watch(w *simulator.World) {
 	})
 }
 
+// watchQuietly is watch where the line can be rewritten; elsewhere nobody watches: a map of many runs has other lines to print.
+func (m *meter) watchQuietly() func(*simulator.World) {
+	if !m.t.live {
+		return nil
+	}
+	return m.watch
+}
+
 func (m *meter) stop() {
 	m.once.Do(func() { close(m.done) })
 	m.wg.Wait()
