@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,7 @@ func newRun(t *terminal) *cobra.Command {
 	var p place
 	var more faultFlags
 	var side, planFile string
+	var kick bool
 	c := &cobra.Command{
 		Use:   "run NAME",
 		Short: "Run one scenario and judge it",
@@ -57,10 +59,14 @@ func newRun(t *terminal) *cobra.Command {
 until every order is settled, then audit every order and every fen. The report lands in reports/runs/<id>/report.html.
 
 --profile as-was switches the scenario's documented mistakes back on, --profile hardened (the default) is the service as it
-ships.`,
+ships.
+
+--kick-test plays a run that stayed down after its fault once more, with a lull near its end: one that the lull sets free was held
+down by its own retries (METASTABLE), one that it does not is BROKEN.`,
 		Example: `  lunchrush run peak-lunch
   lunchrush run peak-lunch --speed 1 --testbed containers     # in real time: 2 h 30 min
   lunchrush run callback-serial --profile as-was              # see it collapse
+  lunchrush run notify-storm --profile as-was --kick-test     # metastable, or broken?
   lunchrush run my-peak.yaml --machines 1200 --seed 7
   lunchrush run peak-lunch --plan reports/runs/20261120-115600-peak-lunch-hardened/plan.jsonl.zst
   lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'`,
@@ -84,6 +90,9 @@ ships.`,
 				return &usageError{err: fmt.Errorf("%s has no as-was side", s.Name), hint: "`lunchrush list` shows which scenarios have one"}
 			}
 			var plan *simulator.Plan
+			if planFile != "" && kick {
+				return &usageError{err: errors.New("--kick-test makes another plan than --plan"), hint: "give one of the two"}
+			}
 			if planFile != "" {
 				if plan, err = readPlan(planFile); err != nil {
 					return &usageError{err: fmt.Errorf("--plan: %w", err), hint: "a run's plan is plan.jsonl.zst in its folder; `lunchrush plan --out` writes one"}
@@ -95,8 +104,15 @@ ships.`,
 				return err
 			}
 			result, err := playOne(c.Context(), t, stage, s, side, o.seed, plan, p.runs)
+			first := result
+			if err == nil && harness.WantsKick(result.Analysis.Stability, s) {
+				result, err = kickTest(c.Context(), t, stage, s, side, o.seed, p.runs, kick, result)
+			}
 			if err := closeStage(t, stage, err); err != nil {
 				return err
+			}
+			if first.Analysis.Verdict.ExitCode == exitInvariant { // it stands whatever a second run shows
+				return verdictOf(first.Analysis)
 			}
 			return verdictOf(result.Analysis)
 		},
@@ -106,8 +122,24 @@ ships.`,
 	more.flags(c)
 	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
 	complete(c, "profile", harness.Hardened, harness.AsWas)
+	c.Flags().BoolVar(&kick, "kick-test", false, "play a run that stayed down once more, with a lull that tells METASTABLE from BROKEN")
 	c.Flags().StringVar(&planFile, "plan", "", "replay this plan instead of making one: a run's plan.jsonl.zst, or what plan --out wrote")
 	return c
+}
+
+// kickTest plays a run that stayed down again, with a lull; or says how to, when nobody asked for it.
+func kickTest(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, runs string, asked bool, first harness.Result) (harness.Result, error) {
+	if !asked {
+		t.say("hint: it stayed down; --kick-test plays it again with a lull, which tells metastable from broken")
+		return first, nil
+	}
+	kicked, err := harness.WithKick(s, first.Analysis.Stability)
+	if err != nil {
+		t.say("no kick test: %v", err)
+		return first, nil
+	}
+	t.say("\nit stayed down: once more, with a lull of %s after %s of load", kicked.Kick.For, roundSeconds(kicked.At(kicked.Kick.At)))
+	return playOne(ctx, t, stage, kicked, side, seed, nil, runs)
 }
 
 // readPlan reads a plan as it lies in a run folder, or as plan --out writes it.
