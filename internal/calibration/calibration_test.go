@@ -43,7 +43,7 @@ func TestTheStallsAreWhatArithmeticSays(t *testing.T) {
 		p90, p99 time.Duration
 	}{
 		{"stall", 400 * time.Millisecond, 1840 * time.Millisecond},
-		{"one-worker", 195 * time.Millisecond, 1815 * time.Millisecond},
+		{"one-worker", 20 * time.Millisecond, 1755 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e, due := exercise(t, tt.name)
