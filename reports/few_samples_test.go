@@ -49,11 +49,13 @@ func TestTooFewSamplesAreSaidInEveryReport(t *testing.T) {
 		},
 		{
 			"markdown", func(b *bytes.Buffer) error { return Markdown(b, a) },
-			[]string{"100 samples, 299 needed", "100 samples are too few: this needs 299"}, nil,
+			[]string{"100 samples, 299 needed", "100 samples are too few: this needs 299"},
+			nil,
 		},
 		{
 			"junit", func(b *bytes.Buffer) error { return JUnit(b, a) },
-			[]string{"100 samples are too few: this needs 299"}, nil,
+			[]string{"100 samples are too few: this needs 299"},
+			nil,
 		},
 	} {
 		t.Run(report.name, func(t *testing.T) {
