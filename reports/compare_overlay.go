@@ -278,10 +278,10 @@ func overlaidPercentiles(kind string, c *Comparison) string {
 	}
 	for i, g := range groups {
 		for j := range lines[i] {
-			lines[i][j] = within(lines[i][j], nines)
+			lines[i][j] = upTo(lines[i][j], nines)
 			all = append(all, lines[i][j]...)
 		}
-		mids[i] = within(mids[i], nines)
+		mids[i] = upTo(mids[i], nines)
 		all = append(all, mids[i]...)
 		row := func(name string) string {
 			for _, r := range c.Rows {
@@ -328,8 +328,8 @@ func middleCurve(curves [][]CurveStep) []CurveStep {
 	return steps
 }
 
-// within leaves out the points beyond so many nines.
-func within(points []svg.Point, nines float64) []svg.Point {
+// upTo leaves out the points beyond so many nines.
+func upTo(points []svg.Point, nines float64) []svg.Point {
 	return slices.DeleteFunc(slices.Clone(points), func(p svg.Point) bool { return p.X > nines })
 }
 
