@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lunchrush/lunchrush/internal/runlog"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/simulator"
@@ -42,9 +41,6 @@ type Candidate struct {
 	reports.GateBuild
 	Path string // of the program; "" is this one
 }
-
-// Fingerprint tells this machine from others.
-func Fingerprint() runlog.Fingerprint { return fingerprint() }
 
 // With is the scenario with switches of the service set on top. The error says which switch is wrong.
 func With(sc *scenarios.Scenario, set map[string]string) (*scenarios.Scenario, error) {
