@@ -49,6 +49,10 @@ scenario: $(LUNCHRUSH) ## run a scenario: make scenario peak-lunch [TESTBED= SEE
 prove: $(LUNCHRUSH) ## show a documented failure, then its cure: make prove callback-serial; all of them: make prove [TESTBED= SEED=]
 	@$(LUNCHRUSH) prove $(if $(NAME),'$(NAME)',--all) $(PLACE) $(OVER)
 
+.PHONY: gate
+gate: $(LUNCHRUSH) ## compare what is here with another revision, in pairs of runs: make gate BASE=main [TESTBED= SEED=]
+	@$(LUNCHRUSH) gate gate-lunch --base '$(or $(BASE),main)' $(PLACE) $(OVER)
+
 .PHONY: plan
 plan: $(LUNCHRUSH) ## draw a scenario's demand, run nothing: make plan peak-night [SEED= SPEED= MACHINES=]
 	@$(LUNCHRUSH) plan '$(NAME)' $(OVER)
