@@ -356,6 +356,35 @@ func TestRunsThatEndedDoNotLeaveTheMedianToTheRest(t *testing.T) {
 	}
 }
 
+func TestHowLongProvidingTookIsNoPartOfTheOverlay(t *testing.T) {
+	late := func(by int64) *Analysis {
+		a := failedRun()
+		a.Faults = []Fault{{On: "mysql", What: "latency", FromNS: a.Run.PlayFromNS + 5e9, ToNS: a.Run.PlayFromNS + 9e9}}
+		a.Run.PlayFromNS += by
+		for i := range a.Timeline {
+			a.Timeline[i].AtNS += by
+		}
+		for i := range a.Demand {
+			a.Demand[i].AtNS += by
+		}
+		for i := range a.Faults {
+			a.Faults[i].FromNS, a.Faults[i].ToNS = a.Faults[i].FromNS+by, a.Faults[i].ToNS+by
+		}
+		return a
+	}
+	draw := func(a *Analysis) string {
+		return newOverlay(&Comparison{A: Group{analyses: []*Analysis{a}}, B: Group{analyses: []*Analysis{a}}}).draw("x", "x", 400)
+	}
+	before := late(20e9)
+	at := before.Timeline[0].AtNS
+	if draw(late(0)) != draw(before) {
+		t.Error("a run whose providing took 20 s longer is drawn elsewhere")
+	}
+	if before.Timeline[0].AtNS != at {
+		t.Error("the run itself was changed")
+	}
+}
+
 func TestGoodputIsTheMeanOfAllRunsToTheEnd(t *testing.T) {
 	run := func(dropped ...int) *timeline {
 		a := &Analysis{Run: runlog.Manifest{Ended: "whole", PlayForNS: 2e9}}
