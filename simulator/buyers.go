@@ -18,7 +18,7 @@ type buyers struct {
 	channels paymentChannels
 	fleet    machineFleet
 	public   string        // base URL
-	until    time.Duration // no one pays after it
+	until    time.Duration // no one pays after it, or after where pauses have moved it
 	busy     atomic.Int64  // buyers between their order's send and their last act
 }
 
@@ -122,7 +122,7 @@ func (b *buyers) gone(o *PlanOrder, order, why string) {
 
 // payAt pays by a channel at that moment, the last act of a buyer there.
 func (b *buyers) payAt(o *PlanOrder, order, channel string, due time.Duration) {
-	if due > b.until {
+	if due > b.st.moved(b.until) {
 		b.gone(o, order, "the run ends before he pays")
 		return
 	}

@@ -115,6 +115,9 @@ func (d flightDeck) land(e *entry) {
 		c.ok++
 	} else {
 		c.failed++
+		if e.came.Status == 0 {
+			c.silent++
+		}
 	}
 	if d.inFlight--; d.closed && d.inFlight == 0 && len(d.queue) == 0 {
 		d.wake()

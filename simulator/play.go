@@ -209,8 +209,8 @@ func (p *play) send(ctx context.Context) error {
 	began := p.Now()
 	// The machines' first polls are spread over a while; the plan begins when they all wait for their commands.
 	from := began + 500*time.Millisecond + time.Duration(p.cfg.Plan.Header.Machines)*pollApart
-	end := from + p.cfg.Plan.Header.Length
-	deadline := end + p.cfg.Scenario.Drain
+	deadline := from + p.cfg.Plan.Header.Length + p.cfg.Scenario.Drain
+	p.clock.begin(from)
 	p.mu.Lock()
 	p.from, p.until = from, deadline
 	p.mu.Unlock()
@@ -230,13 +230,16 @@ func (p *play) send(ctx context.Context) error {
 		all.Go(func() { p.cfg.Begun(sending, from) })
 	}
 	if err == nil {
-		p.feed(from)
-		err = p.wait(ctx, dead, end, PhasePlay)
+		p.feed()
+		err = p.playOut(ctx, dead)
 	}
 	if err == nil {
 		err = p.enter(PhaseDrain)
 	}
 	if err == nil {
+		p.mu.Lock()
+		deadline = p.until
+		p.mu.Unlock()
 		err = p.drain(ctx, dead, deadline)
 	}
 
@@ -262,8 +265,12 @@ func (p *play) send(ctx context.Context) error {
 }
 
 // feed pushes the orders, probes and calls that are due soon, and puts itself on the agenda for the next ones.
-func (p *play) feed(from time.Duration) {
-	upTo := p.Now() + feedAhead - from
+func (p *play) feed() {
+	every, ahead := feedEvery, feedAhead
+	if p.cfg.Steered {
+		every, ahead = steeredEvery, steeredAhead
+	}
+	upTo, from := p.clock.feed(ahead)
 	plan := p.cfg.Plan
 	for ; p.next < len(plan.Orders) && plan.Orders[p.next].Due <= upTo; p.next++ {
 		if p.buyers.order(&plan.Orders[p.next], from+plan.Orders[p.next].Due) != nil {
@@ -280,14 +287,14 @@ func (p *play) feed(from time.Duration) {
 		}
 	}
 	if p.next < len(plan.Orders) || p.nextProbe < len(plan.Probes) || p.nextCall < len(plan.Calls) {
-		p.agenda.after(p.Now()+feedEvery, func() { p.feed(from) })
+		p.agenda.after(p.Now()+every, p.feed)
 	}
 }
 
-// wait returns at that moment of the run, or with the reason why not.
-func (p *play) wait(ctx context.Context, dead <-chan struct{}, until time.Duration, phase string) error {
-	if err := p.pause(ctx, dead, until-p.Now()); err != nil {
-		return fmt.Errorf("in phase %s: %w", phase, err)
+// playOut returns at the plan's end, or with the reason why not.
+func (p *play) playOut(ctx context.Context, dead <-chan struct{}) error {
+	if err := p.clock.await(ctx, dead, p.cfg.Plan.Header.Length); err != nil {
+		return fmt.Errorf("in phase %s: %w", PhasePlay, err)
 	}
 	return nil
 }

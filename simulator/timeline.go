@@ -82,7 +82,7 @@ type entry struct {
 }
 
 // tally counts the sends of one kind.
-type tally struct{ pushed, offered, sent, ok, failed int }
+type tally struct{ pushed, offered, sent, ok, failed, silent int }
 
 // NewTimeline returns a timeline that nothing has been pushed to.
 func NewTimeline(c TimelineConfig) *Timeline {
@@ -287,6 +287,7 @@ type TimelineCounts struct {
 	Unsent  int // fell due and did not leave
 	OK      int // answered as they should be: 2xx, a probe 4xx
 	Failed  int // answered otherwise, or not at all
+	Silent  int // of Failed, not answered at all: what became of them the books cannot tell yet
 }
 
 // Counts returns the counts of each kind.
@@ -303,7 +304,7 @@ func (t *Timeline) Counts() map[string]TimelineCounts {
 	}
 	for kind, c := range t.counts {
 		offered := c.offered + overdue[kind]
-		counts[kind] = TimelineCounts{Pushed: c.pushed, Offered: offered, Sent: c.sent, Unsent: offered - c.sent, OK: c.ok, Failed: c.failed}
+		counts[kind] = TimelineCounts{Pushed: c.pushed, Offered: offered, Sent: c.sent, Unsent: offered - c.sent, OK: c.ok, Failed: c.failed, Silent: c.silent}
 	}
 	return counts
 }

@@ -115,7 +115,7 @@ func (u *uploads) try(c *PlanCall, due time.Duration, body []byte) {
 		Timeout: u.st.scenario.Uploads.Timeout,
 	}
 	u.pushThen(c, s, uploadAnswer(c), func(a Answer) {
-		if again := a.At + u.st.scenario.Uploads.Again; a.Status/100 != 2 && again < u.until {
+		if again := a.At + u.st.scenario.Uploads.Again; a.Status/100 != 2 && again < u.st.moved(u.until) {
 			u.try(c, again, body)
 		}
 	})

@@ -75,7 +75,8 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 	o.w.mu.Unlock()
 
 	var counts TimelineCounts
-	for _, c := range o.w.timeline.Counts() {
+	kinds := o.w.timeline.Counts()
+	for _, c := range kinds {
 		counts.Offered += c.Offered
 		counts.Sent += c.Sent
 		counts.OK += c.OK
@@ -108,6 +109,9 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 	o.at = now
 
 	o.keep(o.w.cfg.Log.Sample(s))
+	if o.w.cfg.Sampled != nil {
+		o.w.cfg.Sampled(Second{Sample: s, Kinds: kinds, Times: times})
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last = s

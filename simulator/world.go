@@ -36,6 +36,13 @@ type Config struct {
 	// Begun, when set, is called on its own goroutine as soon as the plan's zero is fixed, a moment before it: faults
 	// are timed by it. Its context ends with the drain, and Play returns only after it has returned.
 	Begun func(ctx context.Context, playFrom time.Duration)
+
+	// Steered lets [World.Pause] hold the plan: the timeline then gets less of it ahead.
+	Steered bool
+
+	// Sampled, when set, is told of each second as soon as its row is written. It is called on the watch's goroutine, away
+	// from every send, and must not keep what the Second points to.
+	Sampled func(Second)
 }
 
 // A Target is the service under test: base URLs on the loopback. One process has all of them but Internal in one.
@@ -107,6 +114,8 @@ type World struct {
 	fleet    machineFleet
 	beside   map[string]workload // by kind of send
 	watch    *watch
+	clock    *planClock
+	steering sync.Mutex // one pause or its end at a time; taken before every other lock
 
 	latencyFile, resultsFile io.WriteCloser
 
@@ -114,7 +123,7 @@ type World struct {
 
 	mu    sync.Mutex
 	phase string        // guarded by mu
-	from  time.Duration // the plan's zero; guarded by mu
+	from  time.Duration // the plan's zero, before any pause; guarded by mu
 	until time.Duration // the run's deadline; guarded by mu
 }
 
@@ -136,6 +145,7 @@ func New(cfg Config) (_ *World, err error) {
 	}()
 	w.ledger = newLedger(0, len(cfg.Plan.Orders))
 	w.agenda = newAgenda(w.Now)
+	w.clock = newPlanClock(w.Now)
 	if w.latencyFile, err = cfg.Log.File(runlog.LatencyFile); err != nil {
 		return nil, err
 	}
@@ -154,7 +164,7 @@ func New(cfg Config) (_ *World, err error) {
 		now:  w.Now,
 		wall: func(at time.Duration) time.Time { return w.start.Add(at) },
 		book: w.book, push: w.timeline.Push, after: w.agenda.after,
-		orders: newDirectory(cfg.Plan), prices: newPrices(), dice: newDice(cfg.Plan.Header.Seed),
+		paused: w.clock.paused, orders: newDirectory(cfg.Plan), prices: newPrices(), dice: newDice(cfg.Plan.Header.Seed),
 	}
 	if w.channels, err = newChannels(w.st); err != nil {
 		return nil, fmt.Errorf("opening the payment channels: %w", err)
@@ -242,10 +252,10 @@ func (w *World) Progress() Progress {
 	from, until := w.from, w.until
 	w.mu.Unlock()
 	if from > 0 {
-		p.Elapsed = max(0, w.Now()-from)
+		p.Elapsed = max(0, w.Now()-from-w.clock.paused())
 	}
 	if p.Phase == PhaseDrain {
-		p.Total = until - from
+		p.Total = until - from - w.clock.paused()
 	}
 	sum := w.ledger.totals()
 	p.Paid, p.Dropped, p.Refunded, p.Losses = sum.Paid, sum.Dropped, sum.Refunds, sum.Losses

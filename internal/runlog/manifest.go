@@ -46,6 +46,7 @@ type Manifest struct {
 	Expect        map[string]string `json:"expect"`          // from the scenario
 	Signature     map[string]string `json:"signature"`
 	Faults        []FaultPlan       `json:"faults,omitempty"`
+	Pauses        []Pause           `json:"pauses,omitempty"` // by hand, in their order
 	Load          LoadFacts         `json:"load,omitzero"`     // what the stability of a run is judged by
 	Balance       []Share           `json:"balance,omitempty"` // what the balancer gave to whom, in a topology of several processes
 	Cold          []ColdSpell       `json:"cold,omitempty"`    // instances that were started cold
@@ -79,13 +80,14 @@ type Restart struct {
 	Why      string `json:"why"`   // the last answer
 }
 
-// A FaultPlan is one fault as the scenario asked for it.
+// A FaultPlan is one fault as the scenario asked for it, or somebody by hand.
 type FaultPlan struct {
 	ID     string `json:"id"`
 	What   string `json:"what"`
 	On     string `json:"on"`
 	FromNS int64  `json:"from_ns"` // since the plan's zero
 	ForNS  int64  `json:"for_ns"`
+	ByHand bool   `json:"by_hand,omitempty"` // it was not in the scenario: somebody injected it while the run went on
 }
 
 // A Fingerprint tells two machines apart; runs of different ones are not compared.

@@ -57,6 +57,7 @@ const (
 	FaultOn   Event = "run.fault-on"   // ID(fault) Note(what)
 	FaultFelt Event = "run.fault-felt" // ID OK Note(evidence)
 	FaultOff  Event = "run.fault-off"  // ID Note
+	ByHand    Event = "run.by-hand"    // ID(fault) Note(pause, resume, inject, heal, stop): what somebody asked for
 )
 
 // A Record is one line of a book. The zero value of a field is not written. At is always there: nanoseconds since the
