@@ -55,24 +55,30 @@ type Witness interface {
 // Play injects and heals the entries at their times, which may overlap, and returns when all are done or ctx is. Every
 // fault that was injected has been healed by then. The error joins what could not be injected or healed.
 func Play(ctx context.Context, entries []Entry, w Witness) error {
+	began := time.Now()
+	return PlayBy(ctx, entries, func(ctx context.Context, at time.Duration) bool { return waitUntil(ctx, began.Add(at)) }, w)
+}
+
+// PlayBy is Play by a clock of the caller's: come returns true at that moment of it, and false when ctx is done before. How
+// long a fault lasts is real time all the same.
+func PlayBy(ctx context.Context, entries []Entry, come func(ctx context.Context, at time.Duration) bool, w Witness) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(entries))
-	began := time.Now()
 	for i, e := range entries {
-		wg.Go(func() { errs[i] = playEntry(ctx, began, e, w) })
+		wg.Go(func() { errs[i] = playEntry(ctx, come, e, w) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func playEntry(ctx context.Context, began time.Time, e Entry, w Witness) (err error) {
+func playEntry(ctx context.Context, come func(context.Context, time.Duration) bool, e Entry, w Witness) (err error) {
 	// A fault that panics must not take the others' heals with it.
 	defer func() {
 		if r := recover(); r != nil {
 			err = errors.Join(err, fmt.Errorf("%s panicked: %v\n%s", e.ID, r, debug.Stack()))
 		}
 	}()
-	if !waitUntil(ctx, began.Add(e.At)) {
+	if !come(ctx, e.At) {
 		return nil
 	}
 	heal, err := e.Fault.Inject(ctx, e.Target)

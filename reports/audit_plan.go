@@ -25,9 +25,6 @@ type planned struct {
 	demand []DemandPoint
 }
 
-// demandPoints is about how many points the planned demand is drawn with.
-const demandPoints = 180
-
 // readPlan goes through plan.jsonl.zst: it marks the audit's orders and counts the demand. It knows of the file's lines
 // only what it needs: the header's length_ns, and of an order its key, due_ns, buyer and device.
 func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
@@ -49,8 +46,7 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 		Length time.Duration `json:"length_ns"`
 	}
 	p := &planned{}
-	var bins []int
-	var bin time.Duration
+	var demand *Demand
 	for n := 1; lines.Scan(); n++ {
 		if n == 1 {
 			if err := json.Unmarshal(lines.Bytes(), &header); err != nil {
@@ -59,8 +55,7 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 			if header.Length <= 0 {
 				return nil, fmt.Errorf("%s: the plan has no length", runlog.PlanFile)
 			}
-			bin = max(time.Second, (header.Length / demandPoints).Round(time.Second))
-			bins = make([]int, min(header.Length/bin+1, 100*demandPoints))
+			demand = NewDemand(header.Length)
 			continue
 		}
 		line, err := parsePlanLine(lines.Bytes())
@@ -71,9 +66,7 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 			continue // a probe
 		}
 		p.orders++
-		if b := int(line.Due / bin); b >= 0 && b < len(bins) {
-			bins[b]++
-		}
+		demand.Add(line.Due)
 		for _, key := range a.tries(line.Key) {
 			a.mark(key, line.Buyer, line.Device)
 		}
@@ -85,16 +78,8 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 		return nil, fmt.Errorf("%s: %w", runlog.PlanFile, err)
 	}
 	p.sha256 = hex.EncodeToString(sum.Sum(nil))
-	for i, n := range bins {
-		from := time.Duration(i) * bin
-		width := min(bin, header.Length-from)
-		if width < bin/2 {
-			break // a sliver at the end would only show noise
-		}
-		p.demand = append(p.demand, DemandPoint{
-			AtNS: a.run.PlayFromNS + int64(from+width/2),
-			Rate: float64(n) / width.Seconds(),
-		})
+	if demand != nil {
+		p.demand = demand.Points(a.run)
 	}
 	return p, nil
 }

@@ -22,7 +22,11 @@ const (
 // pass makes the run inconclusive; it says nothing about the service.
 func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
 	run := a.run
-	checks := []Check{endedWhole(run, a.truncated)}
+	var checks []Check
+	if run.Touched() {
+		checks = append(checks, byHand(run))
+	}
+	checks = append(checks, endedWhole(run, a.truncated))
 	checks = append(checks, drained(a), bookWhole(a), planMatches(run, p, planErr))
 	checks = append(checks, offered(run, a.tally.creates)...)
 	checks = append(checks, lateness(e)...)

@@ -9,7 +9,7 @@ import (
 // neverMeasured is the evidence of a fault that nobody measured.
 const neverMeasured = "never measured"
 
-// A Fault is what became of one that the scenario asked for.
+// A Fault is what became of one that the scenario asked for, or somebody by hand.
 type Fault struct {
 	ID       string `json:"id"`
 	What     string `json:"what"` // "latency 200ms±50ms"
@@ -21,6 +21,7 @@ type Fault struct {
 	Evidence string `json:"evidence"` // what was measured while it was on
 	Healed   bool   `json:"healed"`
 	Note     string `json:"note,omitempty"` // why it was not healed
+	ByHand   bool   `json:"by_hand,omitempty"`
 }
 
 // A faultBook is what the records say of each fault, by its id.
@@ -54,9 +55,9 @@ func (b faultBook) of(run *runlog.Manifest) []Fault {
 				f.Evidence = neverMeasured
 			}
 		}
-		f.ID, f.What, f.On = plan.ID, plan.What, plan.On
+		f.ID, f.What, f.On, f.ByHand = plan.ID, plan.What, plan.On, plan.ByHand
 		if !f.Injected {
-			f.FromNS = run.PlayFromNS + plan.FromNS
+			f.FromNS = run.Moment(plan.FromNS)
 		}
 		if f.ToNS == 0 {
 			f.ToNS = f.FromNS + plan.ForNS

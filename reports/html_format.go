@@ -97,14 +97,15 @@ func seconds(ns int64) string {
 // A wallClock turns moments of a run into times of the scenario's day. The day runs at the run's speed while the plan is
 // played and stands still afterwards: the drain is real time. At speed 1 both are the same, and the day goes on.
 type wallClock struct {
-	from           time.Duration // time of day when the play begins
-	speed          float64
-	playFrom, play int64 // ns since the run's start, length in ns
-	known          bool
+	from  time.Duration // time of day when the play begins
+	speed float64
+	run   *runlog.Manifest // whose pauses the day stands still in
+	play  int64            // length of the plan, ns
+	known bool
 }
 
 func clockOf(m *runlog.Manifest) wallClock {
-	c := wallClock{speed: m.Speed, playFrom: m.PlayFromNS, play: m.PlayForNS}
+	c := wallClock{speed: m.Speed, run: m, play: m.PlayForNS}
 	var hour, minute int
 	if _, err := fmt.Sscanf(m.ClockFrom, "%d:%d", &hour, &minute); err == nil && m.Speed > 0 && m.PlayForNS > 0 {
 		c.from = time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
@@ -116,24 +117,24 @@ func clockOf(m *runlog.Manifest) wallClock {
 // at is the time of day at a moment of the run, "11:21:07"; in the drain of a faster day "13:00:00 +12s"; "" before the
 // play.
 func (c wallClock) at(ns int64) string {
-	played := ns - c.playFrom
-	if !c.known || played < 0 {
+	if !c.known || ns < c.run.PlayFromNS {
 		return ""
 	}
+	played := c.run.PlanAt(ns)
 	if played <= c.play || c.speed == 1 {
 		return timeOfDay(c.day(ns), true)
 	}
-	return fmt.Sprintf("%s +%ds", timeOfDay(c.day(c.playFrom+c.play), true), (played-c.play)/1e9)
+	return fmt.Sprintf("%s +%ds", timeOfDay(c.from+time.Duration(float64(c.play)*c.speed), true), (played-c.play)/1e9)
 }
 
 // day is the time since midnight at a moment of the play.
 func (c wallClock) day(ns int64) time.Duration {
-	return c.from + time.Duration(float64(ns-c.playFrom)*c.speed)
+	return c.from + time.Duration(float64(c.run.PlanAt(ns))*c.speed)
 }
 
 // moment is the reverse of day.
 func (c wallClock) moment(day time.Duration) int64 {
-	return c.playFrom + int64(float64(day-c.from)/c.speed)
+	return c.run.Moment(int64(float64(day-c.from) / c.speed))
 }
 
 func timeOfDay(d time.Duration, withSeconds bool) string {

@@ -20,6 +20,7 @@ type timeline struct {
 	samples  []runlog.Sample // from the play's beginning on
 	from, to float64         // ns
 	step     int             // samples that one rate is the mean of
+	live     *Glance         // nil: the run is over, and judged
 }
 
 // A series is one line of a panel.
@@ -53,7 +54,7 @@ func newTimeline(a *Analysis) *timeline {
 	}
 	slices.SortStableFunc(t.samples, func(x, y runlog.Sample) int { return cmp.Compare(x.AtNS, y.AtNS) })
 	t.from = float64(a.Run.PlayFromNS)
-	t.to = float64(a.Run.PlayFromNS + a.Run.PlayForNS)
+	t.to = float64(a.Run.PlanEnd())
 	if n := len(t.samples); n > 0 {
 		t.to = max(float64(t.samples[n-1].AtNS), t.from+1e9)
 	}
@@ -179,9 +180,13 @@ func (t *timeline) panels() []panel {
 		},
 	}}
 	if any(loss) {
-		panels = append(panels, panel{name: "orders lost", height: 60, floor: 5, label: plain, series: []series{
+		name, so := "orders lost", "proven by the books so far"
+		if t.live != nil {
+			name, so = "orders in doubt", "goods and money both, or twice, so far; judged at the end"
+		}
+		panels = append(panels, panel{name: name, height: 60, floor: 5, label: plain, series: []series{
 			{
-				name: "proven by the books so far", class: "line bad", area: "fill bad",
+				name: so, class: "line bad", area: "fill bad",
 				points: t.values(func(s *runlog.Sample) float64 { return float64(s.LossSoFar) }),
 			},
 		}})
@@ -307,7 +312,7 @@ type strip struct {
 
 func (t *timeline) strips() []strip {
 	var strips []strip
-	playEnd := float64(t.a.Run.PlayFromNS + t.a.Run.PlayForNS)
+	playEnd := float64(t.a.Run.PlanEnd())
 	if t.a.Run.PlayForNS > 0 && playEnd < t.to {
 		end := t.to
 		if drained := float64(t.a.Run.DrainedAtNS); drained > playEnd {
@@ -321,13 +326,10 @@ func (t *timeline) strips() []strip {
 		}
 		from, to := max(float64(f.FromNS), t.from), min(float64(f.ToNS), t.to)
 		if to > from {
-			name := f.On + ": " + f.What
-			if !f.Felt {
-				name += " (not felt)"
-			}
-			strips = append(strips, strip{name: name, class: "strip fault", shade: "shade fault", from: from, to: to})
+			strips = append(strips, t.faultStrip(i, strip{class: "strip fault", shade: "shade fault", from: from, to: to}))
 		}
 	}
+	strips = append(strips, t.pauseStrips()...)
 	if v := t.a.Verdict; t.since() {
 		strips = append(strips, strip{
 			name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
@@ -361,15 +363,15 @@ func (t *timeline) clockTicks(x svg.Scale, n int) []float64 {
 	if !t.clock.known {
 		return nil
 	}
-	end := t.clock.playFrom + t.clock.play
-	day := svg.Scale{Min: t.clock.day(t.clock.playFrom).Seconds(), Max: t.clock.day(end).Seconds()}
+	last := t.clock.from + time.Duration(float64(t.clock.play)*t.clock.speed)
+	day := svg.Scale{Min: t.clock.from.Seconds(), Max: last.Seconds()}
 	n = max(2, int(float64(n)*float64(t.clock.play)/(x.Max-x.Min)))
 	steps := []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600}
 	ticks := day.TicksOf(n, steps)
 	for i, s := range ticks {
 		ticks[i] = float64(t.clock.moment(time.Duration(s * float64(time.Second))))
 	}
-	return ticks
+	return slices.DeleteFunc(ticks, func(at float64) bool { return at > t.to }) // held for good, or not played
 }
 
 // runLabel labels the moments of the run, all of them in minutes or all in seconds.
@@ -400,8 +402,12 @@ func (t *timeline) summary() string {
 		orders, goods = orders+s.Creates, goods+s.Dropped
 		backlog, age = max(backlog, s.Backlog), max(age, s.BacklogAge)
 	}
-	return fmt.Sprintf("From %s to %s: %s orders asked for, goods fell in time for %s. The backlog was highest at %s rows; the oldest row waited %s. The table below the chart has the figures.",
+	says := fmt.Sprintf("From %s to %s: %s orders asked for, goods fell in time for %s. The backlog was highest at %s rows; the oldest row waited %s.",
 		seconds(int64(t.from)), seconds(int64(t.to)), count(int64(orders)), count(int64(goods)), count(int64(backlog)), span(int64(age*1e9)))
+	if t.live != nil {
+		return says + " The run goes on."
+	}
+	return says + " The table below the chart has the figures."
 }
 
 // readout is what the page's script shows of the second under the pointer: names once, then one row a sample.

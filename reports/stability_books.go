@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -100,7 +101,10 @@ func (t *tracker) timed(kind int, r *runlog.Record) {
 
 // plan enters one order of the plan.
 func (t *tracker) plan(line *planLine) {
-	due := t.a.run.PlayFromNS + int64(line.Due)
+	due := t.a.run.Moment(int64(line.Due))
+	if due == math.MaxInt64 {
+		return // held for good
+	}
 	t.due = append(t.due, due)
 	if !meantToDispense(line.Buyer, line.Device) {
 		return
@@ -123,8 +127,11 @@ func meantToDispense(buyer, device string) bool {
 func (t *tracker) track(samples []runlog.Sample, faults []Fault) *track {
 	run := t.a.run
 	x := &track{
-		playFrom: run.PlayFromNS, playTo: run.PlayFromNS + run.PlayForNS, cut: !t.a.end.over, due: t.due, seconds: t.seconds,
+		playFrom: run.PlayFromNS, playTo: run.PlanEnd(), cut: !t.a.end.over, due: t.due, seconds: t.seconds,
 		samples: samples, faults: faults, load: run.Load, refundAfter: run.RefundAfterNS,
+	}
+	if kick := run.Moment(run.Load.KickFromNS); kick != math.MaxInt64 {
+		x.load.KickFromNS = kick - run.PlayFromNS // pauses move it too
 	}
 	sortBy(x.due, func(at int64) int64 { return at })
 	for _, p := range t.planned {

@@ -107,6 +107,9 @@ func decide(x *Analysis, a *audit) Verdict {
 		v.Headline = fmt.Sprintf("%s orders, %s payments, %s yuan: all accounted for", count(int64(x.Audit.Orders)),
 			count(int64(x.Audit.Payments)), yuan(x.Audit.PaidFen))
 	}
+	if x.Run.Touched() && v.Outcome == Fail {
+		v.Headline += " (by hand: " + handSentence(&x.Run) + ")" // an inconclusive one says so already
+	}
 	if v.Since >= 0 {
 		v.SinceTime = clockOf(&x.Run).at(int64(v.Since))
 	}

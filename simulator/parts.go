@@ -23,7 +23,7 @@ type stage struct {
 	book   func(runlog.Record)                // appends a record; stamps At with now when it is zero
 	push   func(Send) error                   // onto the timeline; errClosed after the run's end
 	after  func(at time.Duration, act func()) // does act at that moment, on the agenda's goroutine: it must not block
-	paused func() time.Duration           // by how much pauses have moved the plan so far; nil: by nothing
+	paused func() time.Duration               // by how much pauses have moved the plan so far; nil: by nothing
 	orders *directory
 	prices *prices                 // what the machines' labels say; nil in tests that do not ask
 	dice   map[string]*mishap.Dice // by upstream

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -250,4 +251,13 @@ func (st *stage) moved(at time.Duration) time.Duration {
 		return at
 	}
 	return at + st.paused()
+}
+
+// Times fills in what a run's manifest knows by now of its times, pauses and faults.
+func (w *World) Times(m *runlog.Manifest) {
+	w.manifestMu.Lock()
+	defer w.manifestMu.Unlock()
+	own := w.cfg.Manifest
+	m.PlayFromNS, m.PlayForNS, m.DeadlineNS, m.DrainedAtNS = own.PlayFromNS, own.PlayForNS, own.DeadlineNS, own.DrainedAtNS
+	m.Faults, m.Pauses = slices.Clone(own.Faults), slices.Clone(own.Pauses)
 }

@@ -152,8 +152,10 @@ func (f *faults) openURL(site, base string) (string, error) {
 
 // grip takes hold of the stack's parts that are to be broken.
 func (f *faults) grip(stack testbed.Stack) error {
-	if err := f.contained(stack); err != nil {
-		return err
+	for _, e := range f.entries {
+		if err := unable(stack, e.Target.Name, e.Kind); err != nil {
+			return err
+		}
 	}
 	for site, target := range f.targets {
 		name := stackPart(site)
@@ -161,9 +163,6 @@ func (f *faults) grip(stack testbed.Stack) error {
 			p, err := groundPart(stack, site, target.Link)
 			if err != nil {
 				return err
-			}
-			if kind := f.ending(target); kind != "" && !p.keeps {
-				return fmt.Errorf("%s keeps nothing on the %s testbed when it ends: %s it on local or containers", site, stack.Name(), kind)
 			}
 			target.Process, target.Container = p, p
 			f.parts = append(f.parts, p)
@@ -177,10 +176,6 @@ func (f *faults) grip(stack testbed.Stack) error {
 			f.closers = append(f.closers, r.Primary.Close, r.Replica.Close)
 		}
 		if f.wanted(site, chaos.OnRedis) {
-			if kind := f.beyondMiniredis(target); kind != "" && stack.Name() == testbed.Embedded {
-				return fmt.Errorf("%s is a miniredis on the %s testbed, which has no memory limit and no pause: %s it on local or containers",
-					site, stack.Name(), kind)
-			}
 			target.Redis = stack.CacheRedis
 			if site == siteRedisQueue {
 				target.Redis = stack.QueueRedis
@@ -196,26 +191,6 @@ func (f *faults) grip(stack testbed.Stack) error {
 		}
 	}
 	return nil
-}
-
-// ending is the first kind of fault that ends the target's process, "" if there is none.
-func (f *faults) ending(target *chaos.Target) string {
-	for _, e := range f.entries {
-		if e.Target == target && chaos.SurfaceOf(e.Kind) == chaos.OnProcess && e.Kind != "pause" {
-			return e.Kind
-		}
-	}
-	return ""
-}
-
-// beyondMiniredis is the first kind of fault on the target that asks a Redis for CONFIG or CLIENT PAUSE, "" if there is none.
-func (f *faults) beyondMiniredis(target *chaos.Target) string {
-	for _, e := range f.entries {
-		if e.Target == target && (e.Kind == "evict" || e.Kind == "stall") {
-			return e.Kind
-		}
-	}
-	return ""
 }
 
 // openDatabase opens the fault's own ways into the database, beside any link.
@@ -252,7 +227,7 @@ func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, erro
 		ping = chaos.PingGreeting
 	}
 	return newPart(&part{
-		name: site, ping: ping, keeps: again.Keeps(name),
+		name: site, ping: ping,
 		addr: func(testbed.Instance) string { return link.Upstream() },
 		halt: func(ctx context.Context, _ testbed.Instance) error { return again.Halt(ctx, name) },
 		start: func(ctx context.Context) (testbed.Instance, error) {
@@ -270,7 +245,7 @@ func groundPart(stack testbed.Stack, site string, link *chaos.Link) (*part, erro
 func (f *faults) servicePart(stack testbed.Stack, spec testbed.ServiceSpec, i testbed.Instance, internal *chaos.Link) *part {
 	var p *part
 	p = newPart(&part{
-		name: siteService, ping: chaos.PingHTTP, keeps: true,
+		name: siteService, ping: chaos.PingHTTP,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
 		start: func(ctx context.Context) (testbed.Instance, error) {
@@ -363,22 +338,16 @@ func (f *faults) died(ctx context.Context) error {
 	}
 }
 
-// play injects and heals the faults of a plan whose zero is at from, a moment of the run, and books each step.
-func (f *faults) play(ctx context.Context, world *simulator.World, from time.Duration, log *runlog.Writer) error {
-	wait := time.NewTimer(from - world.Now())
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-ctx.Done():
-		return nil
-	}
-	return chaos.Play(ctx, f.entries, &chronicler{world: world, log: log})
+// play injects and heals the faults at their moments of the plan, and books each step.
+func (f *faults) play(ctx context.Context, c *chronicler) error {
+	return chaos.PlayBy(ctx, f.entries, c.world.Await, c)
 }
 
-// A chronicler books what happens to the faults.
+// A chronicler books what happens to the faults, and remembers it for those who watch.
 type chronicler struct {
 	world *simulator.World
 	log   *runlog.Writer
+	seen  *faultBoard
 }
 
 func (c *chronicler) book(r runlog.Record) {
@@ -389,11 +358,13 @@ func (c *chronicler) book(r runlog.Record) {
 // Injected implements chaos.Witness.
 func (c *chronicler) Injected(e chaos.Entry) {
 	c.book(runlog.Record{Event: runlog.FaultOn, ID: e.ID, Note: e.Fault.String()})
+	c.seen.on(e.ID, c.world.Now())
 }
 
 // Felt implements chaos.Witness.
 func (c *chronicler) Felt(e chaos.Entry, evidence chaos.Evidence) {
 	c.book(runlog.Record{Event: runlog.FaultFelt, ID: e.ID, OK: evidence.Felt, Note: evidence.Text})
+	c.seen.felt(e.ID, evidence)
 }
 
 // Healed implements chaos.Witness.
@@ -403,4 +374,5 @@ func (c *chronicler) Healed(e chaos.Entry, err error) {
 		note = "not healed: " + err.Error()
 	}
 	c.book(runlog.Record{Event: runlog.FaultOff, ID: e.ID, Note: note})
+	c.seen.off(e.ID, c.world.Now(), note)
 }

@@ -121,6 +121,8 @@ type Options struct {
 	Args     []string
 	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
 	Watch func(*simulator.World)
+
+	Watching *Watching // nil: nobody looks at the run while it goes on
 }
 
 // plan is what the run plays. One that is replayed must be of this scenario: its fleet is what the service is told of.
@@ -223,23 +225,36 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	}
 	defer func() { err = errors.Join(err, broken.Close()) }()
 	m.Faults = broken.plans
+	if o.steered() {
+		broken.reach(o.Scenario, s.stack)
+		m.Notes = append(m.Notes, viaProxies)
+	}
 
 	var served deployed
 	var world *simulator.World
 	doctor := &supervisor{health: o.Scenario.Topology.Health, now: func() time.Duration { return world.Now() }}
 	var faultErr error // set by Begun, which has returned when Play does
-	world, err = simulator.New(simulator.Config{
+	var controls *Controls
+	settings := simulator.Config{
 		Scenario: o.Scenario,
 		Plan:     plan,
 		Log:      log,
 		Manifest: m,
-		Begun: func(ctx context.Context, from time.Duration) {
+		Steered:  o.steered(),
+		Begun: func(ctx context.Context, _ time.Duration) {
 			var watching sync.WaitGroup
-			defer watching.Wait()
 			if t, ok := served.(*town); ok && o.Scenario.Topology.Health.Every > 0 {
 				watching.Go(func() { doctor.watch(ctx, t.patients()) })
 			}
-			faultErr = broken.play(ctx, world, from, log)
+			c := &chronicler{world: world, log: log}
+			var handErr error
+			if controls != nil {
+				c.seen = controls.seen
+				watching.Go(func() { handErr = controls.play(ctx) })
+			}
+			faultErr = broken.play(ctx, c)
+			watching.Wait()
+			faultErr = errors.Join(faultErr, handErr)
 		},
 		ServiceUsage: func(ctx context.Context) (cpu time.Duration, rss int64, err error) {
 			if served == nil {
@@ -247,13 +262,21 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 			}
 			return served.usage(ctx)
 		},
-	})
+	}
+	if o.Watching != nil {
+		settings.Sampled = o.Watching.Second
+	}
+	world, err = simulator.New(settings)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, world.Close()) }()
 	if o.Watch != nil {
 		o.Watch(world)
+	}
+	if o.Watching != nil {
+		controls = newControls(o, plan, m, world, broken, s.stack, log)
+		o.Watching.Begin(controls)
 	}
 	broken.unsettle(world)
 

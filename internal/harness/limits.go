@@ -78,24 +78,3 @@ func (p *part) starved(i testbed.Instance) bool {
 	}
 	return true
 }
-
-// limiting is the first kind of fault on the target that changes a container's limits, "" if there is none.
-func (f *faults) limiting(target *chaos.Target) string {
-	for _, e := range f.entries {
-		if e.Target == target && chaos.SurfaceOf(e.Kind) == chaos.OnContainer {
-			return e.Kind
-		}
-	}
-	return ""
-}
-
-// contained refuses faults on containers where there are none.
-func (f *faults) contained(stack testbed.Stack) error {
-	for site, target := range f.targets {
-		if kind := f.limiting(target); kind != "" && stack.Name() != testbed.Containers {
-			return fmt.Errorf("%s is a process on the %s testbed, which holds nothing to a limit: %s it on containers (needs: [containers])",
-				site, stack.Name(), kind)
-		}
-	}
-	return nil
-}

@@ -16,7 +16,6 @@ import (
 type part struct {
 	name  string
 	ping  chaos.Ping
-	keeps bool                          // it has after its end what it needs to start again
 	addr  func(testbed.Instance) string // beside any link
 	halt  func(ctx context.Context, i testbed.Instance) error
 	start func(ctx context.Context) (testbed.Instance, error) // and moves the links

@@ -154,7 +154,7 @@ func (t *town) startInstance(ctx context.Context, role string, number int, how n
 		return nil, errors.Join(fmt.Errorf("%s was told to listen at %s and listens at %s", spec.Name, at.public, got), started.Kill())
 	}
 	i.part = newPart(&part{
-		name: spec.Name, ping: chaos.PingHTTP, keeps: true, died: t.died,
+		name: spec.Name, ping: chaos.PingHTTP, died: t.died,
 		addr: func(i testbed.Instance) string { return host(i.Public()) },
 		halt: func(ctx context.Context, i testbed.Instance) error { return i.Stop(ctx) },
 		start: func(ctx context.Context) (testbed.Instance, error) {

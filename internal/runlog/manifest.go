@@ -46,7 +46,7 @@ type Manifest struct {
 	Expect        map[string]string `json:"expect"`          // from the scenario
 	Signature     map[string]string `json:"signature"`
 	Faults        []FaultPlan       `json:"faults,omitempty"`
-	Pauses        []Pause           `json:"pauses,omitempty"` // by hand, in their order
+	Pauses        []Pause           `json:"pauses,omitempty"`  // by hand, in their order
 	Load          LoadFacts         `json:"load,omitzero"`     // what the stability of a run is judged by
 	Balance       []Share           `json:"balance,omitempty"` // what the balancer gave to whom, in a topology of several processes
 	Cold          []ColdSpell       `json:"cold,omitempty"`    // instances that were started cold

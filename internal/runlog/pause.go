@@ -38,6 +38,14 @@ func (m *Manifest) Moment(planNS int64) int64 {
 	return at
 }
 
+// PlanEnd is when the plan was over, since the run's start; where it was held for good, from when on.
+func (m *Manifest) PlanEnd() int64 {
+	if end := m.Moment(m.PlayForNS); end != math.MaxInt64 {
+		return end
+	}
+	return m.Pauses[len(m.Pauses)-1].FromNS
+}
+
 // PlanAt is the moment of the plan at a moment of the run; it stands still in a pause.
 func (m *Manifest) PlanAt(atNS int64) int64 {
 	planned := atNS - m.PlayFromNS

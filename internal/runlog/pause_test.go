@@ -46,6 +46,10 @@ func TestAPauseThatNeverEndedHoldsTheRestForGood(t *testing.T) {
 	if got := m.Moment(100); got != 1100 {
 		t.Errorf("what was not held is due at %d", got)
 	}
+	m.PlayForNS = 500
+	if got := m.PlanEnd(); got != 1100 {
+		t.Errorf("the plan ended at %d", got)
+	}
 	if got := m.PlanAt(5000); got != 100 {
 		t.Errorf("the plan is at %d", got)
 	}
