@@ -24,10 +24,10 @@ func (p workerPool) full(s *runlog.Sample) (full, known bool) {
 }
 
 // workers is the panel of the pools' share of busy threads. It is drawn when one of them was full: of pools that never
-// were there is nothing to tell.
+// were there is nothing to tell, unless the run goes on: then nobody knows yet.
 func (t *timeline) workers() (panel, bool) {
 	p := panel{name: "busy workers", height: 60, floor: 1, label: func(v float64) string { return percent(v) }}
-	full := false
+	full := t.live != nil
 	for _, w := range workerPools {
 		there := false
 		for i := range t.samples {
@@ -43,7 +43,7 @@ func (t *timeline) workers() (panel, bool) {
 			})})
 		}
 	}
-	return p, full
+	return p, full && len(p.series) > 0
 }
 
 // fullGauge is the measure of a pool that does not come free again.

@@ -97,7 +97,7 @@ func (t *timeline) rates(count func(*runlog.Sample) int) []svg.Point {
 		points = append(points, svg.Point{X: before, Y: float64(sum) / max((end-before)/1e9, 0.1)})
 		before = end
 	}
-	return svg.Steps(points, t.to)
+	return svg.Steps(points, before)
 }
 
 // values is one figure a sample; below zero it is unknown, a gap.
@@ -345,14 +345,16 @@ func (t *timeline) since() bool {
 	return v.Since >= 0 && v.Outcome != Pass && float64(v.Since) >= t.from && float64(v.Since) <= t.to
 }
 
-// nameStrip writes the strip's name where there is room: right of its bar's start, or left of it near the right edge.
+// nameStrip writes the strip's name where there is room: right of its bar's start, or left of it near the right edge. One
+// that fits on neither side is cut where there is more of it.
 func (t *timeline) nameStrip(d *svg.Drawing, x svg.Scale, s strip, y, width float64) {
-	name := []rune(s.name)
-	if room := int(width / 6.3 * 0.8); len(name) > room {
-		name = append(name[:room-1], '…')
-	}
 	from := x.At(s.from)
-	if from+5+textWidth(string(name)) < width-2 {
+	right, left := width-2-(from+5), from-6
+	name := []rune(s.name)
+	if room := int(max(right, left) / 6.3); len(name) > room {
+		name = append(name[:max(room-1, 0)], '…')
+	}
+	if needs := textWidth(string(name)); needs <= right || right >= left {
 		d.Text("strip-name", svg.Start, from+4, y, string(name))
 		return
 	}

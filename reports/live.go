@@ -109,5 +109,11 @@ func Style() string {
 // Clock is the time of the scenario's day at a moment of the run, "" before the play.
 func Clock(run *runlog.Manifest, atNS int64) string { return clockOf(run).at(atNS) }
 
+// ByHand says what was done to a run by hand: "paused for 12.0 s; latency 200ms on mysql".
+func ByHand(run *runlog.Manifest) string { return handSentence(run) }
+
+// Count writes a number of things as a report does: "13,000".
+func Count(n int64) string { return count(n) }
+
 // Span writes a duration of ns nanoseconds as a report does: "0.21 ms", "34.1 s"; below zero it is unknown, "-".
 func Span(ns int64) string { return span(ns) }

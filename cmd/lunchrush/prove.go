@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -17,6 +18,7 @@ func newProve(t *terminal) *cobra.Command {
 	var o overrides
 	var p place
 	var all proveAll
+	var ui uiFlags
 	c := &cobra.Command{
 		Use:   "prove NAME | --all [NAME...] | --mutate [NAME...]",
 		Short: "Show a documented failure, then its cure, on the same plan",
@@ -53,6 +55,9 @@ that no run misses is reported, with exit code 99.`,
 				return err
 			}
 			if all.on || all.mutate {
+				if ui.addr != "" {
+					return &usageError{err: errors.New("--ui shows one proof: it goes with neither --all nor --mutate"), hint: "`lunchrush prove NAME --ui " + ui.addr + "`"}
+				}
 				return all.run(c.Context(), t, &o, p, args)
 			}
 			s, err := o.load(args[0])
@@ -62,21 +67,17 @@ that no run misses is reported, with exit code 99.`,
 			if len(s.AsWas) == 0 {
 				return &usageError{err: fmt.Errorf("%s has no as-was side to prove", s.Name), hint: provable()}
 			}
-			stage, err := openStage(c.Context(), t, p, s)
+			screen, ctx, err := ui.open(c.Context(), t)
 			if err != nil {
 				return err
 			}
-			proof, err := proveOne(c.Context(), t, stage, s, o.seed, p.runs)
-			if err := closeStage(t, stage, err); err != nil {
-				return err
-			}
-			printProof(t, &proof)
-			return codeOf(proof.ExitCode())
+			return screen.close(proveAlone(ctx, t, screen, p, s, o.seed))
 		},
 	}
 	o.flags(c)
 	p.flags(c)
 	all.flags(c)
+	ui.flags(c)
 	return c
 }
 
@@ -101,15 +102,30 @@ func provable() string {
 	return "scenarios with one: " + strings.Join(names, ", ")
 }
 
+// proveAlone proves one scenario on a testbed of its own.
+func proveAlone(ctx context.Context, t *terminal, screen *screen, p place, s *scenarios.Scenario, seed uint64) error {
+	screen.say("%s: starting the databases", s.Name)
+	stage, err := openStage(ctx, t, p, s)
+	if err != nil {
+		return err
+	}
+	proof, err := proveOne(ctx, t, screen, stage, s, seed, p.runs)
+	if err := closeStage(t, stage, err); err != nil {
+		return err
+	}
+	printProof(t, &proof)
+	return codeOf(proof.ExitCode())
+}
+
 // proveOne proves a scenario with each run's progress and summary shown.
-func proveOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (reports.Proof, error) {
+func proveOne(ctx context.Context, t *terminal, screen *screen, stage *harness.Stage, s *scenarios.Scenario, seed uint64, runs string) (reports.Proof, error) {
 	first := true
 	return stage.Prove(ctx, s, seed, func(ctx context.Context, s *scenarios.Scenario, side string) (harness.Result, error) {
 		if !first {
 			t.say("")
 		}
 		first = false
-		return playOne(ctx, t, stage, s, side, seed, nil, runs)
+		return playOne(ctx, t, screen, stage, s, side, seed, nil, runs)
 	})
 }
 

@@ -40,7 +40,7 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 	began := time.Now()
 	suite := &harness.Suite{
 		Scenarios: list, Testbed: p.testbed, RunsDir: p.runs, Binary: p.service, Seed: o.seed, Abreast: a.abreast,
-		Version: versionText(), Args: slices.Clone(os.Args),
+		Version: versionText(), Args: commandLine(),
 		Tell: func(line string) { t.say("%7s  %s", roundSeconds(time.Since(began)), line) },
 	}
 	if a.mutate {

@@ -52,6 +52,7 @@ func newRun(t *terminal) *cobra.Command {
 	var more faultFlags
 	var side, planFile string
 	var kick bool
+	var ui uiFlags
 	c := &cobra.Command{
 		Use:   "run NAME",
 		Short: "Run one scenario and judge it",
@@ -69,7 +70,8 @@ down by its own retries (METASTABLE), one that it does not is BROKEN.`,
   lunchrush run notify-storm --profile as-was --kick-test     # metastable, or broken?
   lunchrush run my-peak.yaml --machines 1200 --seed 7
   lunchrush run peak-lunch --plan reports/runs/20261120-115600-peak-lunch-hardened/plan.jsonl.zst
-  lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'`,
+  lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'
+  lunchrush run peak-lunch --ui 127.0.0.1:7070                # look at it while it goes on, and lay a hand on it`,
 		Args:              exactly(1, "the name of a scenario or a file"),
 		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -99,27 +101,17 @@ down by its own retries (METASTABLE), one that it does not is BROKEN.`,
 				}
 				o.seed = plan.Header.Seed
 			}
-			stage, err := openStage(c.Context(), t, p, s)
+			screen, ctx, err := ui.open(c.Context(), t)
 			if err != nil {
 				return err
 			}
-			result, err := playOne(c.Context(), t, stage, s, side, o.seed, plan, p.runs)
-			first := result
-			if err == nil && harness.WantsKick(result.Analysis.Stability, s) {
-				result, err = kickTest(c.Context(), t, stage, s, side, o.seed, p.runs, kick, result)
-			}
-			if err := closeStage(t, stage, err); err != nil {
-				return err
-			}
-			if first.Analysis.Verdict.ExitCode == exitInvariant { // it stands whatever a second run shows
-				return verdictOf(first.Analysis)
-			}
-			return verdictOf(result.Analysis)
+			return screen.close(runOne(ctx, t, screen, p, s, side, o.seed, plan, kick))
 		},
 	}
 	o.flags(c)
 	p.flags(c)
 	more.flags(c)
+	ui.flags(c)
 	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
 	complete(c, "profile", harness.Hardened, harness.AsWas)
 	c.Flags().BoolVar(&kick, "kick-test", false, "play a run that stayed down once more, with a lull that tells METASTABLE from BROKEN")
@@ -127,8 +119,29 @@ down by its own retries (METASTABLE), one that it does not is BROKEN.`,
 	return c
 }
 
+// runOne makes one run on a testbed of its own, and a second one with a lull when kick asks for it and the first stayed down.
+func runOne(ctx context.Context, t *terminal, screen *screen, p place, s *scenarios.Scenario, side string, seed uint64, plan *simulator.Plan, kick bool) error {
+	screen.say("%s, %s: starting the databases", s.Name, side)
+	stage, err := openStage(ctx, t, p, s)
+	if err != nil {
+		return err
+	}
+	result, err := playOne(ctx, t, screen, stage, s, side, seed, plan, p.runs)
+	first := result
+	if err == nil && harness.WantsKick(result.Analysis.Stability, s) {
+		result, err = kickTest(ctx, t, screen, stage, s, side, seed, p.runs, kick, result)
+	}
+	if err := closeStage(t, stage, err); err != nil {
+		return err
+	}
+	if first.Analysis.Verdict.ExitCode == exitInvariant { // it stands whatever a second run shows
+		return verdictOf(first.Analysis)
+	}
+	return verdictOf(result.Analysis)
+}
+
 // kickTest plays a run that stayed down again, with a lull; or says how to, when nobody asked for it.
-func kickTest(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, runs string, asked bool, first harness.Result) (harness.Result, error) {
+func kickTest(ctx context.Context, t *terminal, screen *screen, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, runs string, asked bool, first harness.Result) (harness.Result, error) {
 	if !asked {
 		t.say("hint: it stayed down; --kick-test plays it again with a lull, which tells metastable from broken")
 		return first, nil
@@ -139,7 +152,7 @@ func kickTest(ctx context.Context, t *terminal, stage *harness.Stage, s *scenari
 		return first, nil
 	}
 	t.say("\nit stayed down: once more, with a lull of %s after %s of load", kicked.Kick.For, roundSeconds(kicked.At(kicked.Kick.At)))
-	return playOne(ctx, t, stage, kicked, side, seed, nil, runs)
+	return playOne(ctx, t, screen, stage, kicked, side, seed, nil, runs)
 }
 
 // readPlan reads a plan as it lies in a run folder, or as plan --out writes it.
@@ -195,14 +208,15 @@ func closeStage(t *terminal, stage *harness.Stage, err error) error {
 }
 
 // playOne makes one run with its progress shown and prints the summary.
-func playOne(ctx context.Context, t *terminal, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, plan *simulator.Plan, runs string) (harness.Result, error) {
+func playOne(ctx context.Context, t *terminal, screen *screen, stage *harness.Stage, s *scenarios.Scenario, side string, seed uint64, plan *simulator.Plan, runs string) (harness.Result, error) {
 	t.say("scenario: %s (%s), seed %d, %d machines, %s", s.Name, side, seed, s.Fleet.Machines, s.Title)
 	meter := newMeter(t)
 	result, err := stage.Run(ctx, harness.Options{
 		Scenario: s, Side: side, Seed: seed, Plan: plan, RunsDir: runs, Version: versionText(),
-		Args: slices.Clone(os.Args), Watch: meter.watch,
+		Args: commandLine(), Watch: meter.watch, Watching: screen.watching(),
 	})
 	meter.stop()
+	screen.judged(result.Analysis, result.Dir, err)
 	if result.Analysis != nil {
 		_ = reports.WriteText(t.out, result.Analysis, t.color && isTerminal(t.out))
 		fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(result.Dir, "report.html"))

@@ -33,6 +33,11 @@ var Arrows = []Arrow{
 		Why:  "a calibration plays and judges as a run does, against a target that is no service",
 	},
 	{
+		From: "internal/live",
+		May:  []string{"internal/harness", "internal/runlog", "simulator", "chaos", "reports"},
+		Why:  "the live page shows one run by the report's drawings and passes on what is asked of it; it starts nothing, and no run needs it",
+	},
+	{
 		From: "bench",
 		May:  []string{"internal", "scenarios", "simulator", "chaos", "reports", "service"},
 		Why:  "measurements take the parts as they are, and nothing imports them",
