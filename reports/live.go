@@ -9,7 +9,7 @@ import (
 // A Glance is a run that still goes on, as far as anybody knows. It is drawn as a report is, and judges nothing: an order is
 // lost only when the books say so at the end.
 type Glance struct {
-	Run     runlog.Manifest // its times so far
+	Run     runlog.Manifest // its times so far; a pause that goes on ends now
 	Samples []runlog.Sample
 	Demand  []DemandPoint
 	Faults  []LiveFault
@@ -89,11 +89,7 @@ func (g *Glance) Timeline(id, class string, width float64) string {
 	}
 	t := newTimeline(a)
 	t.live = g
-	// While the plan is held its end moves with the clock.
-	if left := g.Run.PlayForNS - g.Run.PlanAt(g.NowNS); left > 0 {
-		t.to = max(t.to, float64(g.NowNS+left))
-	}
-	t.to = max(t.to, float64(g.NowNS))
+	t.to = max(t.to, float64(g.Run.PlanEnd()), float64(g.NowNS))
 	return t.draw(id, class, width)
 }
 

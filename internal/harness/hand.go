@@ -107,10 +107,14 @@ func (c *Controls) play(ctx context.Context) error {
 	return c.failed
 }
 
-// Manifest is the run's as far as a watcher needs it: what it is, its times, its pauses and faults so far.
+// Manifest is the run's as far as a watcher needs it: what it is, its times, its pauses and faults so far. A pause that goes on
+// ends now, so that the rest of the plan lies ahead.
 func (c *Controls) Manifest() runlog.Manifest {
 	m := c.base
 	c.world.Times(&m)
+	if n := len(m.Pauses); n > 0 && m.Pauses[n-1].ToNS == 0 {
+		m.Pauses[n-1].ToNS = max(m.Pauses[n-1].FromNS, int64(c.world.Now()))
+	}
 	return m
 }
 

@@ -218,7 +218,7 @@ func factsOf(s *snapshot) *facts {
 // rows are the faults for the table, and what changes the chart.
 func (f *facts) rows(phase string) {
 	var changes strings.Builder
-	fmt.Fprint(&changes, phase, f.Run.Pauses)
+	fmt.Fprint(&changes, phase, len(f.Run.Pauses), f.Paused)
 	for _, one := range f.Faults {
 		r := faultRow{LiveFault: one, State: one.State(), Says: one.Says(), From: secondsOf(one.FromNS), To: "…"}
 		r.Class = map[string]string{

@@ -48,6 +48,9 @@ func (f *fakeRun) Manifest() runlog.Manifest {
 	defer f.mu.Unlock()
 	m := f.m
 	m.Pauses, m.Faults = slices.Clone(m.Pauses), slices.Clone(m.Faults)
+	if n := len(m.Pauses); n > 0 && m.Pauses[n-1].ToNS == 0 {
+		m.Pauses[n-1].ToNS = int64(f.now)
+	}
 	return m
 }
 

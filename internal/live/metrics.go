@@ -208,7 +208,9 @@ type buckets struct {
 	sum    float64
 }
 
-func newBuckets(bounds []float64) *buckets { return &buckets{bounds: bounds, counts: make([]uint64, len(bounds))} }
+func newBuckets(bounds []float64) *buckets {
+	return &buckets{bounds: bounds, counts: make([]uint64, len(bounds))}
+}
 
 func (b *buckets) add(h *hdr.Histogram) {
 	for _, bar := range h.Distribution() {

@@ -70,6 +70,10 @@ var Arrows = []Arrow{
 		Why:  "statistics know numbers, and where those came from must not sway them",
 	},
 	{
+		From: "internal/chromium",
+		Why:  "a browser looks at any page, and knows none",
+	},
+	{
 		From: "internal/testbed",
 		Why:  "where things run does not depend on what is run",
 	},
