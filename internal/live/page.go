@@ -44,6 +44,9 @@ type Run interface {
 // lingerLimit is how long the page stays at most after the last run, for the browsers that look at it to get the end.
 const lingerLimit = 5 * time.Second
 
+// partingLimit is how long an answer that is on its way at the very end may take.
+const partingLimit = 2 * time.Second
+
 // A Page is an open one. Its methods are safe for concurrent use. Close must be called.
 type Page struct {
 	cfg      Config
@@ -223,11 +226,11 @@ func (p *Page) Close() error {
 	case <-linger.C:
 	}
 	p.end() // ends what streams are left
-	last, cancel := context.WithTimeout(context.Background(), lingerLimit)
+	last, cancel := context.WithTimeout(context.Background(), partingLimit)
 	defer cancel()
 	err := p.server.Shutdown(last) // waits for a report on its way
-	if err != nil {
-		err = errors.Join(err, p.server.Close())
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = p.server.Close() // a browser keeps a connection in store, on which it has asked for nothing yet
 	}
 	if served := <-p.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
