@@ -19,7 +19,9 @@ func TestARunThatWasTouchedByHandProvesNothing(t *testing.T) {
 	}{
 		{"a pause", func(m *runlog.Manifest) { m.Pauses = []runlog.Pause{{FromNS: 5e9, ToNS: 17e9}} }, "by hand: paused for 12.0 s"},
 		{
-			"several pauses", func(m *runlog.Manifest) { m.Pauses = []runlog.Pause{{FromNS: 5e9, ToNS: 17e9}, {FromNS: 20e9, ToNS: 23e9}} },
+			"several pauses", func(m *runlog.Manifest) {
+				m.Pauses = []runlog.Pause{{FromNS: 5e9, ToNS: 17e9}, {FromNS: 20e9, ToNS: 23e9}}
+			},
 			"by hand: paused 2 times, for 15.0 s in all",
 		},
 		{"a pause without an end", func(m *runlog.Manifest) { m.Pauses = []runlog.Pause{{FromNS: 5e9}} }, "by hand: paused to the run's end"},

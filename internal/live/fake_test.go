@@ -95,11 +95,8 @@ func (f *fakeRun) Offers() []harness.Offer {
 	}
 	var offers []harness.Offer
 	for _, k := range chaos.Kinds() {
-		switch k.On {
-		case chaos.OnLink:
-			offers = append(offers, harness.Offer{Kind: k, Sites: []string{"mysql", "redis-cache"}})
-		case chaos.OnDatabase:
-			offers = append(offers, harness.Offer{Kind: k, Sites: []string{"mysql"}})
+		if sites := map[chaos.Surface][]string{chaos.OnLink: {"mysql", "redis-cache"}, chaos.OnDatabase: {"mysql"}}[k.On]; sites != nil {
+			offers = append(offers, harness.Offer{Kind: k, Sites: sites})
 		}
 	}
 	return offers

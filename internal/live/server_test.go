@@ -40,7 +40,8 @@ func TestActsReachTheRun(t *testing.T) {
 		{"resume", "/resume", nil, 200, "goes on"},
 		{"resume again", "/resume", nil, 409, "not held"},
 		{
-			"inject", "/inject", url.Values{"inject": {"latency"}, "on": {"mysql"}, "for": {" 8s "}, "p.by": {" 200ms "}, "p.jitter": {""}},
+			"inject", "/inject",
+			url.Values{"inject": {"latency"}, "on": {"mysql"}, "for": {" 8s "}, "p.by": {" 200ms "}, "p.jitter": {""}},
 			200, "by hand 1: latency 200ms on mysql",
 		},
 		{"a duration without a unit", "/inject", url.Values{"inject": {"latency"}, "on": {"mysql"}, "for": {"8"}, "p.by": {"1s"}}, 400, `for: "8" is no duration like 20s`},
