@@ -2,76 +2,17 @@ package reports
 
 import (
 	"math"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// historyLimit bounds each of porcupine's two searches: what it cannot decide within it is not checked, and the report says so.
-const historyLimit = 3 * time.Second
-
-// A purchaseStep is one thing that a purchase did to the units that remain.
-type purchaseStep struct {
-	units int
-	kind  stepKind
-}
-
-type stepKind uint8
-
-const (
-	stepTake   stepKind = iota // units left
-	stepMaybe                  // units left, or did not: nobody was told
-	stepHold                   // units left, and will come back
-	stepReturn                 // units came back
-	stepRefuse                 // units did not suffice
-)
-
-// A stockState is what remains of an item, and what of the rest is only held.
-type stockState struct{ left, held int }
-
-// stockModel is one item's stock. A take whose answer never came has two outcomes, and both are
-// followed.
-func stockModel(stock int) porcupine.Model {
-	model := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{stockState{stock, 0}} },
-		Step: func(state, input, _ any) []any {
-			s, step := state.(stockState), input.(purchaseStep) //nolint:forcetypeassert // the model's own
-			enough := s.left >= step.units
-			switch step.kind {
-			case stepTake:
-				if enough {
-					return []any{stockState{s.left - step.units, s.held}}
-				}
-			case stepMaybe:
-				if enough {
-					return []any{s, stockState{s.left - step.units, s.held}}
-				}
-				return []any{s}
-			case stepHold:
-				if enough {
-					return []any{stockState{s.left - step.units, s.held + step.units}}
-				}
-			case stepReturn:
-				if s.held >= step.units { // nothing comes back that was not taken
-					return []any{stockState{s.left + step.units, s.held - step.units}}
-				}
-			case stepRefuse:
-				if !enough {
-					return []any{s}
-				}
-			}
-			return nil
-		},
-		Equal: func(a, b any) bool { return a == b },
-	}
-	return model.ToModel()
-}
-
 // history says whether the answers fit some order of events in which each unit is taken once.
 //
-// Units that came back did so somewhere between the purchase's send and its answer. With hundreds of purchases at once the
-// search for that moment does not end, so it is looked for at the answer first: an order that is found there is one. More
-// sold than there is, or someone turned away for nothing, has none, and is not searched for.
+// More sold than there is, or someone turned away for nothing, has none, and is not searched for. Else porcupine is first
+// given the order that the service's ledger tells, if it does ([inLedgerOrder]). What is left is the search for a service that
+// tells nothing: units that came back did so somewhere between the purchase's send and its answer, and with hundreds of
+// purchases at once the search for that moment does not end, so it is looked for at the answer first. An order that is found
+// in any of these ways is one.
 func (b *bidBook) history(res *BidAudit) string {
 	if b.units == 0 {
 		return historyNotChecked
@@ -85,10 +26,13 @@ func (b *bidBook) history(res *BidAudit) string {
 	if sure > b.units || res.TurnedAwayEarly > 0 {
 		return historyIllegal
 	}
-	if porcupine.CheckOperationsTimeout(stockModel(b.units), b.operations(true), historyLimit) == porcupine.Ok {
+	if acts, told := inLedgerOrder(b.units, b.acts(asTheBookSays)); told && search(b.units, acts) == porcupine.Ok {
 		return historyOK
 	}
-	switch porcupine.CheckOperationsTimeout(stockModel(b.units), b.operations(false), historyLimit) {
+	if search(b.units, b.acts(backAtTheAnswer)) == porcupine.Ok {
+		return historyOK
+	}
+	switch search(b.units, b.acts(backAtAnyTime)) {
 	case porcupine.Ok:
 		return historyOK
 	case porcupine.Illegal:
@@ -98,34 +42,40 @@ func (b *bidBook) history(res *BidAudit) string {
 	return historyNotChecked
 }
 
-// operations are what the purchases did. With late, units came back when the buyer was told.
-func (b *bidBook) operations(late bool) []porcupine.Operation {
-	var ops []porcupine.Operation
-	add := func(p *purchase, kind stepKind, from int64) {
-		ops = append(ops, porcupine.Operation{ClientId: len(ops), Input: purchaseStep{p.units, kind}, Call: from, Return: min(p.till, math.MaxInt64-1)})
-	}
-	for i := range b.bought {
-		switch p := &b.bought[i]; p.outcome {
-		case purchaseBought:
-			add(p, stepTake, p.from)
-		case purchaseOpen:
-			add(p, stepMaybe, p.from)
-		case purchaseFailed:
-			add(p, stepHold, p.from)
-			if late {
-				add(p, stepReturn, max(p.from, p.till-1))
-			} else {
-				add(p, stepReturn, p.from)
-			}
-		case purchaseTurnedAway:
-			add(p, stepRefuse, p.from)
-		}
-	}
-	return ops
-}
+// A bidReading is how the buyers' answers are read where they leave something open.
+type bidReading uint8
 
 const (
-	historyOK         = "ok"
-	historyIllegal    = "illegal"
-	historyNotChecked = "not checked"
+	asTheBookSays   bidReading = iota // what nobody was told is what the service's book says
+	backAtTheAnswer                   // nobody knows it; units came back when the buyer was told
+	backAtAnyTime                     // nobody knows it; units came back while the buyer waited
 )
+
+// acts are what the purchases did. A purchase of whose end nobody was told and whose share the service gave back is read as
+// that: to its buyer nothing was promised.
+func (b *bidBook) acts(reading bidReading) []stockAct {
+	var acts []stockAct
+	for i := range b.bought {
+		p := &b.bought[i]
+		act := func(kind stepKind, from, seq int64) {
+			acts = append(acts, stockAct{stockStep{p.units, kind}, from, p.till, seq})
+		}
+		open := p.outcome == purchaseOpen
+		switch {
+		case p.outcome == purchaseTurnedAway:
+			act(stepRefuse, p.from, 0)
+		case p.outcome == purchaseFailed, open && p.state == "RETURNED":
+			act(stepHold, p.from, p.takenSeq)
+			from := p.from
+			if reading == backAtTheAnswer && p.till < math.MaxInt64 {
+				from = max(from, p.till-1)
+			}
+			act(stepReturn, from, p.returnedSeq)
+		case p.outcome == purchaseBought, open && reading == asTheBookSays && p.state != "":
+			act(stepTake, p.from, p.takenSeq)
+		case reading != asTheBookSays:
+			act(stepMaybe, p.from, 0)
+		}
+	}
+	return acts
+}

@@ -34,7 +34,10 @@ type purchase struct {
 	units      int
 	from, till int64 // from the send to the answer; till math.MaxInt64 without one
 	outcome    purchaseOutcome
-	state      string // by the service's book
+
+	// By the service's book: its state, and its places among the takes and returns of the bid, 0 when that does not tell.
+	state                 string
+	takenSeq, returnedSeq int64
 }
 
 type purchaseOutcome uint8
@@ -93,7 +96,8 @@ func (b *bidBook) take(r *runlog.Record) {
 			b.units += r.N
 			return
 		}
-		b.of(r.Key).state = strings.Clone(r.Note)
+		p := b.of(r.Key)
+		p.state, p.takenSeq, p.returnedSeq = strings.Clone(r.Note), r.TakenSeq, r.ReturnedSeq
 	default:
 	}
 }
@@ -213,7 +217,28 @@ var bidGauges = []gauge{
 	bidGauge("oversold", "units sold beyond those that the bid has", func(b *BidAudit) int { return b.Oversold }),
 	bidGauge("unsold", "units of the bid that nobody has in the end", func(b *BidAudit) int { return b.Unsold }),
 	bidGauge("turned_away", "buyers of the bid who were told that it is sold out, closed or busy", func(b *BidAudit) int { return b.TurnedAway }),
+	{
+		MeasureDoc{"bid.illegal", "", "bids whose answers fit no order of events in which each unit is taken once, as porcupine checks it; not known when it could not tell"},
+		func(e *evidence) (float64, int) {
+			switch {
+			case e.bid == nil || !e.whole || e.bid.Units == 0 || e.bid.History == historyNotChecked:
+				return never, 0
+			case e.bid.History == historyIllegal:
+				return 1, e.bid.Asked
+			}
+			return 0, e.bid.Asked
+		},
+	},
 	bidGauge("turned_away_early", "of them, those who were told so while what they asked for was certainly free", func(b *BidAudit) int { return b.TurnedAwayEarly }),
+}
+
+// bidMore says why it is not known whether a bid is illegal.
+var bidMore = map[string]func(*evidence, *Measure){
+	"bid.illegal": func(e *evidence, m *Measure) {
+		if e.bid != nil && e.bid.Units > 0 && e.bid.History == historyNotChecked {
+			m.Why = fmt.Sprintf("%s: the search for an order of events did not end within %v", historyNotChecked, historyLimit)
+		}
+	},
 }
 
 // invariants are what no sale may break: no unit is sold twice, and what a buyer was told that he has he has.

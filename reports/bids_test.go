@@ -14,9 +14,13 @@ type deal struct {
 	status     int
 	note       string
 	state      string // in the service's book; "" it is not there
+
+	takenSeq, returnedSeq int64 // there
 }
 
-func bidOf(units int, deals ...deal) *BidAudit {
+func bidOf(units int, deals ...deal) *BidAudit { return bookOf(units, deals...).result() }
+
+func bookOf(units int, deals ...deal) *bidBook {
 	var b bidBook
 	b.take(&runlog.Record{Event: runlog.ServiceCall, Channel: "bid", ID: "bid1", N: units})
 	for i, d := range deals {
@@ -24,10 +28,10 @@ func bidOf(units int, deals ...deal) *BidAudit {
 		b.take(&runlog.Record{Event: runlog.CallIntent, Channel: "bid", Key: key, N: d.units, At: d.from})
 		b.take(&runlog.Record{Event: runlog.CallAnswer, Channel: "bid", Key: key, Status: d.status, Note: d.note, At: d.till})
 		if d.state != "" {
-			b.take(&runlog.Record{Event: runlog.ServiceCall, Channel: "bid", Key: key, ID: "bid1", N: d.units, Note: d.state})
+			b.take(&runlog.Record{Event: runlog.ServiceCall, Channel: "bid", Key: key, ID: "bid1", N: d.units, Note: d.state, TakenSeq: d.takenSeq, ReturnedSeq: d.returnedSeq})
 		}
 	}
-	return b.result()
+	return &b
 }
 
 func TestABidIsAudited(t *testing.T) {
@@ -39,42 +43,42 @@ func TestABidIsAudited(t *testing.T) {
 	}{
 		{
 			"everything is sold, and who comes later is turned away", 10,
-			[]deal{{5, 1, 10, 201, "", "BOUGHT"}, {5, 2, 9, 201, "", "BOUGHT"}, {5, 3, 12, 409, "SOLD_OUT", ""}},
+			[]deal{{5, 1, 10, 201, "", "BOUGHT", 0, 0}, {5, 2, 9, 201, "", "BOUGHT", 0, 0}, {5, 3, 12, 409, "SOLD_OUT", "", 0, 0}},
 			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 2, TurnedAway: 1, History: "ok"},
 		},
 		{
 			"more is sold than there is", 10,
-			[]deal{{10, 1, 10, 201, "", "BOUGHT"}, {5, 2, 9, 201, "", "BOUGHT"}},
+			[]deal{{10, 1, 10, 201, "", "BOUGHT", 0, 0}, {5, 2, 9, 201, "", "BOUGHT", 0, 0}},
 			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, History: "illegal"},
 		},
 		{
 			"turned away after what had failed came back", 10,
-			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED"}, {5, 11, 12, 409, "CLOSED", ""}},
+			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED", 0, 0}, {5, 11, 12, 409, "CLOSED", "", 0, 0}},
 			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, TurnedAwayEarly: 1, History: "illegal"},
 		},
 		{
 			"turned away while another held the units", 10,
-			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED"}, {5, 2, 12, 409, "SOLD_OUT", ""}},
+			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED", 0, 0}, {5, 2, 12, 409, "SOLD_OUT", "", 0, 0}},
 			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, History: "ok"},
 		},
 		{
 			"nobody knows whether he bought: both may be", 10,
-			[]deal{{10, 1, 10, 0, "", ""}, {10, 11, 12, 201, "", "BOUGHT"}, {10, 13, 14, 409, "SOLD_OUT", ""}},
+			[]deal{{10, 1, 10, 0, "", "", 0, 0}, {10, 11, 12, 201, "", "BOUGHT", 0, 0}, {10, 13, 14, 409, "SOLD_OUT", "", 0, 0}},
 			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 1, TurnedAway: 1, History: "ok"},
 		},
 		{
 			"what came back before it was sold again, in no order that can be", 10,
-			[]deal{{6, 1, 2, 201, "", "BOUGHT"}, {4, 3, 4, 201, "", "BOUGHT"}, {1, 5, 6, 402, "FROZEN", "RETURNED"}},
+			[]deal{{6, 1, 2, 201, "", "BOUGHT", 0, 0}, {4, 3, 4, 201, "", "BOUGHT", 0, 0}, {1, 5, 6, 402, "FROZEN", "RETURNED", 0, 0}},
 			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 2, History: "illegal"},
 		},
 		{
 			"a share that he was told of is not in the book", 10,
-			[]deal{{10, 1, 2, 201, "", ""}},
+			[]deal{{10, 1, 2, 201, "", "", 0, 0}},
 			BidAudit{Units: 10, Unsold: 10, Asked: 1, Bought: 1, Lost: 1, History: "ok"},
 		},
 		{
 			"he was turned away and has it", 10,
-			[]deal{{10, 1, 2, 409, "SOLD_OUT", "BOUGHT"}},
+			[]deal{{10, 1, 2, 409, "SOLD_OUT", "BOUGHT", 0, 0}},
 			BidAudit{Units: 10, Sold: 10, Asked: 1, TurnedAway: 1, TurnedAwayEarly: 1, Phantom: 1, History: "illegal"},
 		},
 	}
@@ -103,7 +107,7 @@ func TestABidIsAudited(t *testing.T) {
 func TestALargeSaleInTurnIsFoundToBeInOrder(t *testing.T) {
 	var deals []deal
 	for i := range int64(2000) {
-		d := deal{1, 10 * i, 10*i + 500, 201, "", "BOUGHT"} // fifty at once
+		d := deal{1, 10 * i, 10*i + 500, 201, "", "BOUGHT", 0, 0} // fifty at once
 		if i%30 == 0 {
 			d.status, d.note, d.state = 402, "RISK", "RETURNED"
 		}

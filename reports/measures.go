@@ -182,8 +182,10 @@ func measure(e *evidence) []Measure {
 		if m.Known {
 			m.Value = v
 		}
-		if more := stabilityMore[g.Name]; more != nil {
-			more(e, &m)
+		for _, more := range []map[string]func(*evidence, *Measure){stabilityMore, bidMore} {
+			if add := more[g.Name]; add != nil {
+				add(e, &m)
+			}
 		}
 		measures[i] = m
 	}

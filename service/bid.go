@@ -34,6 +34,10 @@ type Share struct {
 	Amount    int64 // units
 	State     ShareState
 	HeldMS    int64 // a reservation that is neither bought nor returned by then is returned
+
+	// When its units left the bid and when they came back: places in the bid's ledger, which counts both from 1 in the order
+	// in which they happened. 0 they did not, or nobody wrote it down.
+	TakenSeq, ReturnedSeq int64
 }
 
 // ShareState is where a share stands. Every move is a compare-and-set in the database.
@@ -106,7 +110,8 @@ func (b *Bids) Buy(ctx context.Context, bidID string, r ShareRequest) (s Share, 
 	if b.Profile.Stock == ReadThenWrite {
 		return b.buyUnchecked(ctx, bid, s)
 	}
-	switch err := b.Store.ReserveShare(ctx, s, b.Profile.Stock == ReserveNoReopen); {
+	s.TakenSeq, err = b.Store.ReserveShare(ctx, s, b.Profile.Stock == ReserveNoReopen)
+	switch {
 	case errors.Is(err, ErrSoldOut), errors.Is(err, ErrDuplicate):
 		return b.turnedAway(ctx, s, err)
 	case err != nil:

@@ -169,8 +169,9 @@ type BidBook interface {
 	Bid(ctx context.Context, bidID string) (Bid, error)
 	Account(ctx context.Context, buyerID string) (Account, error)
 	Share(ctx context.Context, requestID string) (Share, error)
-	// ReserveShare takes the units and writes the share; closes: the last unit closes the bid. ErrSoldOut, ErrDuplicate.
-	ReserveShare(ctx context.Context, s Share, closes bool) error
+	// ReserveShare takes the units and writes the share; closes: the last unit closes the bid. takenSeq is the share's
+	// TakenSeq, which BuyShare or ReturnShare writes down. ErrSoldOut, ErrDuplicate.
+	ReserveShare(ctx context.Context, s Share, closes bool) (takenSeq int64, err error)
 	// BuyShare moves RESERVED to BOUGHT and takes the price from the balance; not moved: the balance does not cover it, or
 	// the share is not reserved any more.
 	BuyShare(ctx context.Context, s Share, now time.Time) (moved bool, err error)

@@ -45,6 +45,8 @@ type bookLine struct {
 	ID          string `json:"id"`
 	N           int    `json:"n"`
 	Fen         int64  `json:"fen"`
+	TakenSeq    int64  `json:"taken_seq"`
+	ReturnedSeq int64  `json:"returned_seq"`
 	Orders      int    `json:"orders"`
 }
 
@@ -82,7 +84,7 @@ func (l *bookLine) record() (runlog.Record, bool) {
 	case "call":
 		return runlog.Record{
 			Event: runlog.ServiceCall, Key: l.Key, Channel: l.Kind, ID: l.ID, N: l.N, Fen: l.Fen, Note: l.State,
-			CreatedMS: l.CreatedMS, DoneMS: l.DoneMS,
+			CreatedMS: l.CreatedMS, DoneMS: l.DoneMS, TakenSeq: l.TakenSeq, ReturnedSeq: l.ReturnedSeq,
 		}, true
 	case "end":
 		return runlog.Record{Event: runlog.ServiceEnd, N: l.Orders}, true

@@ -15,6 +15,7 @@ const serviceBook = `{"table":"order","order_id":"1","request_id":"o000001","mac
 {"table":"refund","refund_no":"r1","order_id":"1","channel":"alipay","transaction_id":"43","amount_fen":350,"state":"DONE"}
 {"table":"remedy_order","order_id":"1","reason":"voided","remedy_count":2,"state":"OPEN"}
 {"table":"slot","machine_id":"m00001","slot":3,"stock":9}
+{"table":"call","kind":"bid","key":"r1","id":"b1","n":5,"state":"RETURNED","taken_seq":7,"returned_seq":8}
 {"table":"of a later service","order_id":"1"}
 `
 
@@ -35,6 +36,7 @@ func TestTheServiceBookIsCopied(t *testing.T) {
 		{Event: runlog.ServiceRefund, Order: "1", Channel: "alipay", Txn: "43", Fen: 350, ID: "r1", Note: "DONE"},
 		{Event: runlog.ServiceRemedy, Order: "1", N: 2, Note: "voided OPEN"},
 		{Event: runlog.ServiceSlot, Machine: "m00001", Slot: 3, Fen: 9},
+		{Event: runlog.ServiceCall, Channel: "bid", Key: "r1", ID: "b1", N: 5, Note: "RETURNED", TakenSeq: 7, ReturnedSeq: 8},
 		{Event: runlog.ServiceEnd, N: 1},
 	}
 	if !slices.EqualFunc(got, want, func(a, b runlog.Record) bool { return reflect.DeepEqual(a, b) }) {
@@ -47,7 +49,7 @@ func TestABookThatIsNotWholeIsNotTakenForOne(t *testing.T) {
 		"it breaks off":                {serviceBook, ""},
 		"it is empty":                  {"", ""},
 		"it lacks an order":            {serviceBook + `{"table":"end","orders":2}`, "has 1 orders and says 2"},
-		"it breaks off within a line":  {serviceBook + `{"table":"en`, "line 8: unexpected end of JSON input"},
+		"it breaks off within a line":  {serviceBook + `{"table":"en`, "line 9: unexpected end of JSON input"},
 		"it goes on after its end":     {`{"table":"end","orders":0}` + "\n" + serviceBook, "goes on after its end"},
 		"it is an error page, in HTML": {"<html>", "line 1: invalid character"},
 	} {

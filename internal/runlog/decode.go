@@ -130,6 +130,10 @@ func (r *Record) setInt(name string, n int64) bool {
 		r.PaidMS = n
 	case "dms":
 		r.DoneMS = n
+	case "ts":
+		r.TakenSeq = n
+	case "rs":
+		r.ReturnedSeq = n
 	default:
 		return false
 	}

@@ -33,6 +33,8 @@ func AppendRecord(b []byte, r *Record) []byte {
 	b = appendInt(b, `,"pms":`, r.PaidMS)
 	b = appendInt(b, `,"dms":`, r.DoneMS)
 	b = appendText(b, `,"w":`, r.Note)
+	b = appendInt(b, `,"ts":`, r.TakenSeq)
+	b = appendInt(b, `,"rs":`, r.ReturnedSeq)
 	return append(b, '}', '\n')
 }
 

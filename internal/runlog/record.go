@@ -48,7 +48,7 @@ const (
 	ServiceRefund  Event = "service.refund"  // Order Channel Txn Fen ID(refund_no) Note(state)
 	ServiceRemedy  Event = "service.remedy"  // Order N(remedy_count) Note("reason state")
 	ServiceSlot    Event = "service.slot"    // Machine Slot Fen(stock left, pieces)
-	ServiceCall    Event = "service.call"    // Key Channel(kind) ID N Fen Note(state) CreatedMS DoneMS: what came of a call
+	ServiceCall    Event = "service.call"    // Key Channel(kind) ID N Fen Note(state) CreatedMS DoneMS TakenSeq ReturnedSeq: what came of a call
 	ServiceEnd     Event = "service.end"     // N(orders): the service's book is whole
 
 	// The harness's own book.
@@ -84,4 +84,9 @@ type Record struct {
 	PaidMS    int64  `json:"pms,omitempty"`
 	DoneMS    int64  `json:"dms,omitempty"`
 	Note      string `json:"w,omitempty"`
+
+	// Of a share of a bid: which of the takes and returns of the bid's units its own were, counted from 1 by the service in
+	// the order in which they happened. 0 it did not happen, or the service does not tell.
+	TakenSeq    int64 `json:"ts,omitempty"`
+	ReturnedSeq int64 `json:"rs,omitempty"`
 }

@@ -23,6 +23,7 @@ func TestARecordReadsTheSameHoweverItIsWritten(t *testing.T) {
 			Paid: number.Draw(t, "paid"), ID: text.Draw(t, "id"), Txn: text.Draw(t, "txn"), N: int(number.Draw(t, "n")),
 			Status: int(number.Draw(t, "status")), OK: rapid.Bool().Draw(t, "ok"), Due: number.Draw(t, "due"), Took: number.Draw(t, "took"),
 			CreatedMS: number.Draw(t, "created"), PaidMS: number.Draw(t, "paidms"), DoneMS: number.Draw(t, "done"), Note: text.Draw(t, "note"),
+			TakenSeq: number.Draw(t, "taken"), ReturnedSeq: number.Draw(t, "returned"),
 		}
 		line := string(runlog.AppendRecord(nil, &r))
 		if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {

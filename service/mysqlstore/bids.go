@@ -50,10 +50,10 @@ func (s *Store) Account(ctx context.Context, buyerID string) (a service.Account,
 	return a, notFound(err)
 }
 
-const shareColumns = `request_id, bid_id, buyer_id, amount, state, held_ms`
+const shareColumns = `request_id, bid_id, buyer_id, amount, state, held_ms, taken_seq, returned_seq`
 
 func scanShare(row scanner) (h service.Share, err error) {
-	err = row.Scan(&h.RequestID, &h.BidID, &h.BuyerID, &h.Amount, &h.State, &h.HeldMS)
+	err = row.Scan(&h.RequestID, &h.BidID, &h.BuyerID, &h.Amount, &h.State, &h.HeldMS, &h.TakenSeq, &h.ReturnedSeq)
 	return h, err
 }
 
@@ -63,32 +63,42 @@ func (s *Store) Share(ctx context.Context, requestID string) (service.Share, err
 	return h, notFound(err)
 }
 
+// nextSeq makes an UPDATE of a bid count itself in the bid's ledger. The answer to the statement tells the number, so that
+// it costs no other; and since the statement holds the bid's row until its commit, the numbers are in the order of commits.
+const nextSeq = `ledger_seq = LAST_INSERT_ID(ledger_seq + 1)`
+
 // ReserveShare takes the units, if so many remain, and writes the share: the last statement holds the bid's row, and
-// only until the commit behind it. With closes, whoever takes the last unit closes the bid.
-func (s *Store) ReserveShare(ctx context.Context, h service.Share, closes bool) error {
+// only until the commit behind it. That is why the share's place in the ledger is written later, by whoever moves it on. With
+// closes, whoever takes the last unit closes the bid.
+func (s *Store) ReserveShare(ctx context.Context, h service.Share, closes bool) (takenSeq int64, err error) {
 	full := service.BidFull
 	if closes {
 		full = service.BidClosed
 	}
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if err := insertShare(ctx, tx, h); err != nil {
 			return err
 		}
-		took, err := movedIn(ctx, tx, `UPDATE bids SET state = CASE WHEN remaining = ? THEN ? ELSE state END, remaining = remaining - ?
+		result, err := tx.ExecContext(ctx, `UPDATE bids SET state = CASE WHEN remaining = ? THEN ? ELSE state END, remaining = remaining - ?, `+nextSeq+`
 			WHERE bid_id = ? AND remaining >= ?`, h.Amount, full, h.Amount, h.BidID, h.Amount)
-		if err == nil && !took {
-			err = service.ErrSoldOut
+		if err != nil {
+			return err
 		}
+		n, err := result.RowsAffected()
+		if err == nil && n == 0 {
+			return service.ErrSoldOut
+		}
+		takenSeq, _ = result.LastInsertId() // the driver has no error to tell
 		return err
 	})
 	if errorNumber(err) == errDuplicateEntry {
-		return service.ErrDuplicate
+		err = service.ErrDuplicate
 	}
-	return err
+	return takenSeq, err
 }
 
 func insertShare(ctx context.Context, tx *sql.Tx, h service.Share) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO bid_shares (`+shareColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO bid_shares (request_id, bid_id, buyer_id, amount, state, held_ms) VALUES (?, ?, ?, ?, ?, ?)`,
 		h.RequestID, h.BidID, h.BuyerID, h.Amount, h.State, h.HeldMS)
 	return err
 }
@@ -96,9 +106,9 @@ func insertShare(ctx context.Context, tx *sql.Tx, h service.Share) error {
 // BuyShare pays a reserved share from the buyer's balance, in one statement. It does not touch the bid: its units left it
 // with the reservation.
 func (s *Store) BuyShare(ctx context.Context, h service.Share, now time.Time) (bool, error) {
-	result, err := s.exec(ctx, `UPDATE bid_shares s, bid_accounts a SET s.state = ?, s.held_ms = ?, a.balance = a.balance - ?
+	result, err := s.exec(ctx, `UPDATE bid_shares s, bid_accounts a SET s.state = ?, s.held_ms = ?, s.taken_seq = ?, a.balance = a.balance - ?
 		WHERE s.request_id = ? AND s.state = ? AND a.buyer_id = ? AND a.balance >= ?`,
-		service.ShareBought, now.UnixMilli(), h.Amount, h.RequestID, service.ShareReserved, h.BuyerID, h.Amount)
+		service.ShareBought, now.UnixMilli(), h.TakenSeq, h.Amount, h.RequestID, service.ShareReserved, h.BuyerID, h.Amount)
 	if err != nil {
 		return false, err
 	}
@@ -115,22 +125,27 @@ func debit(ctx context.Context, tx *sql.Tx, h service.Share) error {
 	return err
 }
 
-// ReturnShare gives a reserved share's units back to the bid, once. With reopen the bid takes buyers for them again.
+// ReturnShare gives a reserved share's units back to the bid, once: what the first statement gave is undone when the second
+// finds that another was faster. With reopen the bid takes buyers for them again.
 func (s *Store) ReturnShare(ctx context.Context, h service.Share, reopen bool, now time.Time) (bool, error) {
 	return s.cas(ctx, func(tx *sql.Tx) error {
-		moved, err := movedIn(ctx, tx, `UPDATE bid_shares SET state = ?, held_ms = ? WHERE request_id = ? AND state = ?`,
-			service.ShareReturned, now.UnixMilli(), h.RequestID, service.ShareReserved)
+		query, args := `UPDATE bids SET remaining = remaining + ?, `+nextSeq, []any{h.Amount}
+		if reopen {
+			query, args = query+`, state = ?`, append(args, service.BidOpen)
+		}
+		result, err := tx.ExecContext(ctx, query+` WHERE bid_id = ?`, append(args, h.BidID)...)
 		if err != nil {
 			return err
 		}
-		if !moved {
-			return errNotMoved
-		}
-		if reopen {
-			_, err = tx.ExecContext(ctx, `UPDATE bids SET state = ?, remaining = remaining + ? WHERE bid_id = ?`, service.BidOpen, h.Amount, h.BidID)
+		returnedSeq, err := result.LastInsertId()
+		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE bids SET remaining = remaining + ? WHERE bid_id = ?`, h.Amount, h.BidID)
+		moved, err := movedIn(ctx, tx, `UPDATE bid_shares SET state = ?, held_ms = ?, taken_seq = ?, returned_seq = ? WHERE request_id = ? AND state = ?`,
+			service.ShareReturned, now.UnixMilli(), h.TakenSeq, returnedSeq, h.RequestID, service.ShareReserved)
+		if err == nil && !moved {
+			err = errNotMoved
+		}
 		return err
 	})
 }
@@ -209,7 +224,7 @@ func (s *Store) TakeUnchecked(ctx context.Context, h service.Share, now time.Tim
 }
 
 // callLine is a line about traffic beside the orders. Of a bid: no key, its units in n. Of a share: the request's id as
-// key, its amount in n.
+// key, its amount in n, its places in the bid's ledger.
 type callLine struct {
 	Table string `json:"table"`
 	Kind  string `json:"kind"`
@@ -217,6 +232,9 @@ type callLine struct {
 	ID    string `json:"id"` // the bid's
 	N     int64  `json:"n"`
 	State string `json:"state"`
+
+	TakenSeq    int64 `json:"taken_seq,omitempty"`
+	ReturnedSeq int64 `json:"returned_seq,omitempty"`
 }
 
 // bookBids writes the bids' part of the book.
@@ -230,6 +248,6 @@ func bookBids(ctx context.Context, tx *sql.Tx, emit func(any) error) error {
 	}
 	return stream(ctx, tx, emit, `SELECT `+shareColumns+` FROM bid_shares`, func(r *sql.Rows) (any, error) {
 		h, err := scanShare(r)
-		return callLine{"call", "bid", h.RequestID, h.BidID, h.Amount, string(h.State)}, err
+		return callLine{"call", "bid", h.RequestID, h.BidID, h.Amount, string(h.State), h.TakenSeq, h.ReturnedSeq}, err
 	})
 }

@@ -153,7 +153,8 @@ var schema = []string{
 		borrower_id VARCHAR(64) NOT NULL,
 		units       BIGINT NOT NULL,
 		remaining   BIGINT NOT NULL,
-		state       VARCHAR(16) NOT NULL
+		state       VARCHAR(16) NOT NULL,
+		ledger_seq  BIGINT NOT NULL DEFAULT 0 -- how often units were taken or came back
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	`CREATE TABLE IF NOT EXISTS bid_shares (
@@ -163,6 +164,8 @@ var schema = []string{
 		amount     BIGINT NOT NULL,
 		state      VARCHAR(16) NOT NULL,
 		held_ms    BIGINT NOT NULL, -- reserved: until when; else: when that ended
+		taken_seq    BIGINT NOT NULL DEFAULT 0, -- places in the bid's ledger
+		returned_seq BIGINT NOT NULL DEFAULT 0,
 		KEY bid_shares_held (state, held_ms),
 		KEY bid_shares_sum (bid_id, state, amount)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
