@@ -37,8 +37,12 @@ type Listen struct {
 }
 
 // MySQL says how the database is reached: a go-sql-driver/mysql DSN. It carries a password, hence a secret.
+//
+// Archive names another database of the same server, which must be there, for what is large and hardly ever written: the
+// records that an upgrade voided. "" means the DSN's own.
 type MySQL struct {
 	DSN        Secret `yaml:"dsn"`
+	Archive    string `yaml:"archive"`
 	ReplicaDSN Secret `yaml:"replica_dsn"` // of a read-only replica; "" when there is none. Read from with reads replica only
 }
 

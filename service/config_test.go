@@ -54,6 +54,7 @@ func TestAConfigurationThatIsRefused(t *testing.T) {
 		{"remedy orders that nobody works", set("remedy", "off"), []string{"queue.void remedy with remedy off"}},
 		{"an identity look-up without its address", func(c *service.Config) { c.Identity.URL = "" }, []string{"identity.mode is async"}},
 		{"no ladder", set("queue.ladder", ""), []string{"queue.ladder: empty"}},
+		{"an archive that is more than a name", func(c *service.Config) { c.MySQL.Archive = "a.b; DROP" }, []string{`mysql.archive: "a.b; DROP" is no name`}},
 		{"no channel", func(c *service.Config) { c.WeChat.BaseURL, c.Alipay.BaseURL = "", "" }, []string{"no channel to be paid by"}},
 		{"everything at once", func(c *service.Config) {
 			c.MySQL.DSN, c.Listen.Public, c.WeChat.V3Key, c.Peers.Front = "", "x", "short", service.URLs{"ftp://x"}

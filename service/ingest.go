@@ -48,7 +48,8 @@ type Voided struct {
 
 // Uploads keeps what callers upload.
 type Uploads interface {
-	// PutVoided writes voided records, and others of no caller that comes, until there are fill in all.
+	// PutVoided writes voided records, and others of no caller that comes, so that there are fill in all; 0 asks for none and
+	// leaves those that there are. What was uploaded is voided again.
 	PutVoided(ctx context.Context, list []Voided, fill int) error
 	// PutBatch stores a batch that waits. ErrDuplicate when it is there already.
 	PutBatch(ctx context.Context, b UploadBatch) error

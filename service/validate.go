@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 )
 
@@ -16,6 +17,9 @@ func (c *Config) Validate() error {
 	c.validateAddresses(add)
 	return errors.Join(append(problems, c.ValidateSwitches())...)
 }
+
+// isDatabase matches what stands in statements as it is.
+var isDatabase = regexp.MustCompile(`^[a-z0-9_]{0,64}$`)
 
 // ValidateSwitches tells what is wrong with the switches alone, for those who have no addresses yet.
 func (c *Config) ValidateSwitches() error {
@@ -44,6 +48,9 @@ func (c *Config) validateAddresses(add func(string, ...any)) {
 	c.Intake.validate(add)
 	if c.MySQL.DSN == "" {
 		add("mysql.dsn: empty")
+	}
+	if !isDatabase.MatchString(c.MySQL.Archive) {
+		add("mysql.archive: %q is no name of a database: at most 64 of a-z 0-9 _", c.MySQL.Archive)
 	}
 	if c.Switches.Reads == Replica && c.MySQL.ReplicaDSN == "" {
 		add("mysql.replica_dsn: empty, but reads is replica: set it to primary, or give the replica")

@@ -24,6 +24,7 @@ type stage struct {
 	push   func(Send) error                   // onto the timeline; errClosed after the run's end
 	after  func(at time.Duration, act func()) // does act at that moment, on the agenda's goroutine: it must not block
 	paused func() time.Duration               // by how much pauses have moved the plan so far; nil: by nothing
+	notice func(message string)               // tells who watches the run what takes long
 	orders *directory
 	prices *prices                 // what the machines' labels say; nil in tests that do not ask
 	dice   map[string]*mishap.Dice // by upstream

@@ -59,11 +59,13 @@ func (u *uploads) provision(ctx context.Context, target Target) error {
 	}
 	client := &http.Client{Transport: loopbackTransport(1)}
 	defer client.CloseIdleConnections()
+	began := time.Now()
+	all := max(u.st.scenario.Uploads.Voided, len(list))
 	const atOnce = 50_000 // below the request's 8 MiB
 	for begin := 0; begin < len(list); begin += atOnce {
 		end, fill := min(len(list), begin+atOnce), 0
 		if end == len(list) {
-			fill = u.st.scenario.Uploads.Voided
+			fill = all
 		}
 		body, err := json.Marshal(map[string]any{"records": list[begin:end], "fill": fill})
 		if err != nil {
@@ -84,8 +86,14 @@ func (u *uploads) provision(ctx context.Context, target Target) error {
 			return fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(text))
 		}
 	}
+	if took := time.Since(began); took > seedingIsLong {
+		u.st.notice(fmt.Sprintf("%d records are voided: seeding them took %.1fs", all, took.Seconds()))
+	}
 	return nil
 }
+
+// seedingIsLong is when it is told how long the voided records took.
+const seedingIsLong = 2 * time.Second
 
 func (u *uploads) begin(target Target, from, deadline time.Duration) {
 	u.caller.begin(target, from, deadline)

@@ -33,6 +33,9 @@ type Config struct {
 	// ServiceUsage tells what the service has used so far, all its processes together. nil: unknown.
 	ServiceUsage func(context.Context) (cpu time.Duration, rss int64, err error)
 
+	// Notice, when set, is told what is worth showing while something takes long.
+	Notice func(message string)
+
 	// Begun, when set, is called on its own goroutine as soon as the plan's zero is fixed, a moment before it: faults
 	// are timed by it. Its context ends with the drain, and Play returns only after it has returned.
 	Begun func(ctx context.Context, playFrom time.Duration)
@@ -133,6 +136,9 @@ func New(cfg Config) (_ *World, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Notice == nil {
+		cfg.Notice = func(string) {}
+	}
 	w := &World{cfg: cfg, start: cfg.Manifest.StartedAt}
 	if w.start.IsZero() {
 		w.start = time.Now()
@@ -163,7 +169,7 @@ func New(cfg Config) (_ *World, err error) {
 		plan: cfg.Plan, scenario: cfg.Scenario, logger: cfg.Logger,
 		now:  w.Now,
 		wall: func(at time.Duration) time.Time { return w.start.Add(at) },
-		book: w.book, push: w.timeline.Push, after: w.agenda.after,
+		book: w.book, push: w.timeline.Push, after: w.agenda.after, notice: cfg.Notice,
 		paused: w.clock.paused, orders: newDirectory(cfg.Plan), prices: newPrices(), dice: newDice(cfg.Plan.Header.Seed),
 	}
 	if w.channels, err = newChannels(w.st); err != nil {

@@ -62,6 +62,14 @@ func (m *meter) watchQuietly() func(*simulator.World) {
 	return m.watch
 }
 
+// note tells something between two lines of progress.
+func (m *meter) note(message string) {
+	if m.t.live {
+		message = "\r\x1b[K" + message
+	}
+	m.t.say("%s", message)
+}
+
 func (m *meter) stop() {
 	m.once.Do(func() { close(m.done) })
 	m.wg.Wait()

@@ -213,7 +213,7 @@ func playOne(ctx context.Context, t *terminal, screen *screen, stage *harness.St
 	meter := newMeter(t)
 	result, err := stage.Run(ctx, harness.Options{
 		Scenario: s, Side: side, Seed: seed, Plan: plan, RunsDir: runs, Version: versionText(),
-		Args: commandLine(), Watch: meter.watch, Watching: screen.watching(),
+		Args: commandLine(), Watch: meter.watch, Notice: meter.note, Watching: screen.watching(),
 	})
 	meter.stop()
 	screen.judged(result.Analysis, result.Dir, err)

@@ -119,6 +119,8 @@ type Options struct {
 	Binary   string          // the program that is the service in this run; "" means the stage's
 	Version  string          // of lunchrush, for the manifest
 	Args     []string
+	// Notice, when set, is told what is worth showing while a run takes long.
+	Notice func(message string)
 	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
 	Watch func(*simulator.World)
 
@@ -240,6 +242,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		Plan:     plan,
 		Log:      log,
 		Manifest: m,
+		Notice:   o.Notice,
 		Steered:  o.steered(),
 		Begun: func(ctx context.Context, _ time.Duration) {
 			var watching sync.WaitGroup

@@ -46,6 +46,9 @@ func serviceConfig(sc *scenarios.Scenario, side string, stack testbed.Stack, up 
 		return nil, err
 	}
 	wire(cfg, stack, up)
+	if sc.Uploads.Voided > 0 {
+		cfg.MySQL.Archive = stack.Archive()
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: the service refuses these switches: %w", sc.Name, err)
 	}

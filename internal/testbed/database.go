@@ -13,8 +13,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// databaseName is the run's database; the service's user is its owner and nobody elsewhere.
-const databaseName = "lunchrush"
+// The run's database, and one beside it that outlasts the run; the service's user is the owner of both and nobody elsewhere.
+const (
+	databaseName = "lunchrush"
+	archiveName  = "lunchrush_archive"
+)
+
+// sessionsLimit is how long the sessions that a run has left may take to end once they are told to.
+const sessionsLimit = 30 * time.Second
 
 // A database is the harness's own way in, as the engine's administrator: MariaDB keeps one connection for it when the
 // service has taken all the others.
@@ -24,7 +30,7 @@ type database struct {
 	user  string
 }
 
-// openDatabase waits until the engine answers, then makes an empty database and a user who may do everything in it and
+// openDatabase waits until the engine answers, then makes an empty database, an archive, and a user who may do everything in them and
 // nothing else: a user with more would take the connection that is kept for the administrator, and error 1040 would come
 // one connection late. alive says why there is no point in waiting any longer.
 func openDatabase(ctx context.Context, admin *mysql.Config, addr string, alive func() error) (database, string, error) {
@@ -55,6 +61,8 @@ func openDatabase(ctx context.Context, admin *mysql.Config, addr string, alive f
 	statements := append([]string{
 		"CREATE USER '" + d.user + "'@'%' IDENTIFIED BY '" + password + "'",
 		"GRANT ALL PRIVILEGES ON " + databaseName + ".* TO '" + d.user + "'@'%'",
+		"GRANT ALL PRIVILEGES ON " + archiveName + ".* TO '" + d.user + "'@'%'",
+		"CREATE DATABASE " + archiveName + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 	}, emptying()...)
 	for _, q := range statements {
 		if _, err := db.ExecContext(ctx, q); err != nil {
@@ -75,6 +83,42 @@ func emptying() []string {
 		"DROP DATABASE IF EXISTS " + databaseName,
 		"CREATE DATABASE " + databaseName + " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 	}
+}
+
+// endSessions ends what processes that are gone have left running. A server notices that its client is gone when it has an
+// answer for it: a look-up that reads millions of rows would go on into the next run, and hold its locks on the archive.
+func (d database) endSessions(ctx context.Context) error {
+	err := poll(ctx, sessionsLimit, 20*time.Millisecond, func() error {
+		ids, err := d.sessions(ctx)
+		for _, id := range ids {
+			_, _ = d.db.ExecContext(ctx, fmt.Sprintf("KILL %d", id)) // it may have ended by itself; whether it has is asked again
+		}
+		if err == nil && len(ids) > 0 {
+			err = fmt.Errorf("%d sessions of the last run are still there", len(ids))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ending sessions: %w", err)
+	}
+	return nil
+}
+
+// sessions are the connections of the service's user.
+func (d database) sessions(ctx context.Context) (ids []int64, err error) {
+	rows, err := d.db.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE user = ?", d.user)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 func (d database) empty(ctx context.Context) error {

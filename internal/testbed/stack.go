@@ -87,6 +87,8 @@ func (s *stack) makeFolder() error {
 func (s *stack) Name() string   { return s.name }
 func (s *stack) Engine() string { return s.engine }
 
+func (s *stack) Archive() string { return archiveName }
+
 // The addresses change when a part is started again elsewhere.
 func (s *stack) DSN() string        { return s.read(&s.dsn) }
 func (s *stack) CacheRedis() string { return s.read(&s.cache) }
@@ -258,7 +260,10 @@ func requireLoopback(addr string) error {
 }
 
 func (s *stack) Reset(ctx context.Context) error {
-	err := s.admin.empty(ctx)
+	err := s.admin.endSessions(ctx)
+	if err == nil {
+		err = s.admin.empty(ctx)
+	}
 	if err == nil {
 		err = s.CatchUp(ctx) // else the next run would find this one's orders in it
 	}

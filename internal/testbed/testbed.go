@@ -55,9 +55,11 @@ type Stack interface {
 	Engine() string     // "MariaDB 10.11.14, Redis 7.0.15"
 	DSN() string        // go-sql-driver/mysql DSN of an empty database owned by this run
 	ReplicaDSN() string // of the same database on the replica, read-only; "" when the Spec asked for none
+	Archive() string    // another database beside the DSN's, its user's too, which Reset leaves as it is
 	CacheRedis() string // host:port
 	QueueRedis() string // host:port, its own instance
-	// Reset empties the database, its replica and both Redis, for the next run on the same stack.
+	// Reset ends the sessions of the DSN's user, and empties the database, its replica and both Redis, for the next run on the
+	// same stack. What is in the archive stays.
 	Reset(ctx context.Context) error
 	// Serve makes program the service that StartService starts from now on; "" is the Spec's.
 	Serve(ctx context.Context, program string) error

@@ -226,7 +226,27 @@ func exercise(t *testing.T, c testbed.Choice) {
 		}
 	})
 
-	t.Run("reset empties everything", func(t *testing.T) {
+	t.Run("reset empties everything but the archive, and ends who is still in it", func(t *testing.T) {
+		if stack.Archive() == "" {
+			t.Fatal("the archive has no name")
+		}
+		execute(t, db, "CREATE TABLE "+stack.Archive()+".seeded (id BIGINT PRIMARY KEY)")
+		execute(t, db, "INSERT INTO "+stack.Archive()+".seeded VALUES (1), (2)")
+		left, err := db.Conn(t.Context()) // of a process that is gone, in the midst of a transaction
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = left.Close() }()
+		for _, q := range []string{"BEGIN", "UPDATE " + stack.Archive() + ".seeded SET id = 3 WHERE id = 2"} {
+			if _, err := left.ExecContext(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := left.ExecContext(context.WithoutCancel(t.Context()), "SELECT SLEEP(90)")
+			ended <- err
+		}()
 		begun := time.Now()
 		if err := stack.Reset(t.Context()); err != nil {
 			t.Fatal(err)
@@ -250,6 +270,19 @@ func exercise(t *testing.T, c testbed.Choice) {
 				t.Errorf("redis: size %d, %v", n, err)
 			}
 		}
+		select {
+		case <-ended: // MySQL ends a SLEEP without an error, and the connection with one
+		case <-time.After(60 * time.Second):
+			t.Fatal("a session of before the reset goes on") // and has its locks
+		}
+		if err := left.PingContext(t.Context()); err == nil {
+			t.Error("its connection is still there")
+		}
+		var seeded, sum int
+		if err := db.QueryRow("SELECT COUNT(*), SUM(id) FROM "+stack.Archive()+".seeded").Scan(&seeded, &sum); err != nil || seeded != 2 || sum != 3 {
+			t.Errorf("the archive has %d rows of sum %d, %v; want the two that were committed", seeded, sum, err)
+		}
+		execute(t, db, "DROP TABLE "+stack.Archive()+".seeded")
 		execute(t, db, "CREATE TABLE orders (id BIGINT PRIMARY KEY)")
 	})
 

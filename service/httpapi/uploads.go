@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/lunchrush/lunchrush/service"
 )
@@ -93,6 +94,7 @@ func (a *api) putVoided(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Minute)) // millions of rows outlast the server's bound
 		err = a.Store.PutVoided(r.Context(), q.Records, q.Fill)
 	}
 	if err != nil {

@@ -29,6 +29,8 @@ const tries = 3
 type Store struct {
 	db    connections
 	tries int
+	// VoidedIn is the database that keeps what upgrades have voided; "" is the DSN's own. It is set before the first use.
+	VoidedIn string
 	// Errors is called with the number of each MySQL error, so that 1040, 1205 and 1213 are counted. May be nil.
 	Errors func(number uint16)
 }
@@ -84,7 +86,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
 
 // Migrate creates the tables that are missing.
 func (s *Store) Migrate(ctx context.Context) error {
-	for _, statement := range slices.Concat(schema, readingTables, uploadTables) {
+	for _, statement := range append(slices.Concat(schema, readingTables, uploadTables), s.voidedTable()) {
 		if _, err := s.exec(ctx, statement); err != nil {
 			return fmt.Errorf("creating tables: %w", err)
 		}

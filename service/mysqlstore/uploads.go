@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/lunchrush/lunchrush/service"
@@ -39,63 +38,6 @@ var uploadTables = []string{
 		caller  VARCHAR(64) NOT NULL PRIMARY KEY,
 		records BIGINT NOT NULL
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
-
-	`CREATE TABLE IF NOT EXISTS voided_record (
-		voided_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
-		caller    VARCHAR(64) NOT NULL,
-		record_id VARCHAR(64) NOT NULL,
-		state     VARCHAR(16) NOT NULL,
-		UNIQUE KEY voided_record_of (caller, record_id)
-	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
-}
-
-// The states of a voided record.
-const (
-	voided   = "VOIDED"
-	replaced = "REPLACED"
-)
-
-// fillers are the voided records' callers who do not come.
-const fillers = "-"
-
-// PutVoided writes voided records, and fills the table up by doubling what fills it.
-func (s *Store) PutVoided(ctx context.Context, list []service.Voided, fill int) error {
-	const seed = 1000
-	args := make([]any, 0, 3*len(list))
-	for _, v := range list {
-		args = append(args, v.Caller, v.RecordID, voided)
-	}
-	const keep = ` ON DUPLICATE KEY UPDATE state = state`
-	const insert = `INSERT INTO voided_record (caller, record_id, state) VALUES `
-	if err := s.insertMany(ctx, insert, 3, args, keep); err != nil {
-		return err
-	}
-	var all, have int
-	err := s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(caller = ?), 0) FROM voided_record`, fillers).Scan(&all, &have)
-	if err != nil {
-		return err
-	}
-	want := fill - (all - have)
-	if have == 0 && want > 0 {
-		args = args[:0]
-		for have = range min(want, seed) {
-			args = append(args, fillers, fmt.Sprintf("f%08d", have), voided)
-		}
-		have = min(want, seed)
-		if err := s.insertMany(ctx, insert, 3, args, keep); err != nil {
-			return err
-		}
-	}
-	for have < want {
-		more := min(have, want-have)
-		_, err := s.exec(ctx, `INSERT INTO voided_record (caller, record_id, state)
-			SELECT caller, CONCAT('f', LPAD(CAST(SUBSTRING(record_id, 2) AS SIGNED) + ?, 8, '0')), state FROM voided_record WHERE caller = ? LIMIT ?`, have, fillers, more)
-		if err != nil {
-			return err
-		}
-		have += more
-	}
-	return nil
 }
 
 // PutBatch stores a batch that waits.
@@ -187,7 +129,7 @@ func (s *Store) StoreUpload(ctx context.Context, caller, batchID string, r servi
 		if err := insertUpload(ctx, tx, caller, batchID, r, now); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE voided_record SET state = ? WHERE caller = ? AND record_id = ? AND state = ?`, replaced, caller, r.ID, voided)
+		_, err := tx.ExecContext(ctx, `UPDATE `+s.voidedRecords()+` SET state = ? WHERE caller = ? AND record_id = ? AND state = ?`, replaced, caller, r.ID, voided)
 		if err != nil {
 			return err
 		}
@@ -219,7 +161,7 @@ func (s *Store) UploadAtOnce(ctx context.Context, b service.UploadBatch, now tim
 		stored := 0
 		for _, r := range b.Records {
 			var id int64
-			err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(voided_id), 0) FROM voided_record WHERE CONCAT(caller, '/', record_id) = ?`, b.Caller+"/"+r.ID).Scan(&id)
+			err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(voided_id), 0) FROM `+s.voidedRecords()+` WHERE CONCAT(caller, '/', record_id) = ?`, b.Caller+"/"+r.ID).Scan(&id)
 			if err != nil {
 				return err
 			}
@@ -230,7 +172,7 @@ func (s *Store) UploadAtOnce(ctx context.Context, b service.UploadBatch, now tim
 				return err
 			}
 			stored++
-			if _, err := tx.ExecContext(ctx, `UPDATE voided_record SET state = ? WHERE voided_id = ?`, replaced, id); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE `+s.voidedRecords()+` SET state = ? WHERE voided_id = ?`, replaced, id); err != nil {
 				return err
 			}
 		}

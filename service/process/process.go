@@ -110,6 +110,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	if err != nil {
 		return nil, err
 	}
+	store.VoidedIn = cfg.MySQL.Archive
 	p := &process{
 		cfg: cfg, log: log, store: store, metrics: service.NewMetrics(), migrated: errNotMigrated,
 		cache: rediscache.NewCache(cfg.Redis.Cache), pushes: rediscache.NewPushQueue(cfg.QueueAddress()),
