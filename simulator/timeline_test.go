@@ -263,7 +263,7 @@ func TestCancelStopsAtOnceAndCountsWhatWasNotSent(t *testing.T) {
 		if len(l.left) != 2 || len(l.came) != 2 {
 			t.Errorf("%d sends left, %d came back; want both workers'", len(l.left), len(l.came))
 		}
-		if c := tl.Counts()[SendCreate]; c != (TimelineCounts{Pushed: 6, Offered: 5, Sent: 2, Unsent: 3, Failed: 2}) {
+		if c := tl.Counts()[SendCreate]; c != (TimelineCounts{Pushed: 6, Offered: 5, Sent: 2, Unsent: 3, Failed: 2, Silent: 2}) {
 			t.Errorf("counts are %+v", c)
 		}
 		// The bubble itself fails the test if a goroutine is left.
