@@ -127,7 +127,7 @@ func tell(o options, out io.Writer) error {
 			}
 		}
 		if c := counts[i][0]; c.violated+c.useless > 0 {
-			fmt.Fprintf(out, "\n%s: money or data went wrong in %d gates; in %d too many pairs proved nothing: the machine was busy\n", k.title, c.violated, c.useless)
+			fmt.Fprintf(out, "\n%s: gates with money or data gone wrong: %d; with too many pairs that proved nothing, since the machine was busy: %d\n", k.title, c.violated, c.useless)
 		}
 	}
 	return nil

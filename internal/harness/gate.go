@@ -89,7 +89,7 @@ func (g *Gate) PlayOn(s *Stage, watch func(*simulator.World)) error {
 			return fmt.Errorf("%s: %w", side, err)
 		}
 		sides[side] = Options{
-			Scenario: sc, Side: Hardened, Label: side, Binary: c.Path, RunsDir: g.Dir, Version: g.Version, Args: g.Args, Watch: watch,
+			Scenario: sc, Side: Hardened, Label: side, Binary: c.Path, RunsDir: g.Dir, Version: g.Version, Args: g.Args, Watch: watch, OwnDefaults: true,
 		}
 	}
 	g.Play = func(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {

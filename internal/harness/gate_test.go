@@ -219,7 +219,7 @@ func TestSwitchesForOneSideAlone(t *testing.T) {
 	}
 	before := len(sc.Service)
 	changed, err := With(sc, map[string]string{"callback.workers": "1"})
-	if err != nil || changed.Service["callback.workers"] != "1" || changed.Service["refund.after"] != "10s" || len(sc.Service) != before {
+	if err != nil || changed.Service["callback.workers"] != "1" || changed.Service["refund.after"] != "30s" || len(sc.Service) != before {
 		t.Errorf("%v, %v; the scenario itself has %v", changed, err, sc.Service)
 	}
 	for _, wrong := range []map[string]string{{"callback.worker": "1"}, {"callback.workers": "many"}, {"slb.slow_star": "1s"}} {

@@ -118,7 +118,10 @@ type Options struct {
 	RunsDir  string          // the run folder is made in it
 	Binary   string          // the program that is the service in this run; "" means the stage's
 	Version  string          // of lunchrush, for the manifest
-	Args     []string
+	// OwnDefaults leaves out of the service's configuration what neither the scenario nor the wiring asks for, so that the program
+	// takes its own defaults. Otherwise it is told this program's.
+	OwnDefaults bool
+	Args        []string
 	// Notice, when set, is told what is worth showing while a run takes long.
 	Notice func(message string)
 	// Watch, when set, is called with the world as soon as it exists; its Progress may be asked for until Run returns.
@@ -217,7 +220,11 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		}
 	}
 	s.used = true
-	if err := s.stack.Serve(ctx, o.Binary); err != nil {
+	var rewrite func([]byte) ([]byte, error)
+	if o.OwnDefaults {
+		rewrite = sparing(o.Scenario, o.Side)
+	}
+	if err := s.stack.Serve(ctx, o.Binary, rewrite); err != nil {
 		return err
 	}
 

@@ -88,7 +88,7 @@ func (s *stack) startContainerParts(ctx context.Context, e *engine, binary strin
 		}
 		return nil
 	}
-	if err := s.Serve(ctx, binary); err != nil {
+	if err := s.Serve(ctx, binary, nil); err != nil {
 		return err
 	}
 	s.launch = func(ctx context.Context, spec ServiceSpec) (Instance, error) {

@@ -56,8 +56,9 @@ type stack struct {
 	launch func(ctx context.Context, s ServiceSpec) (Instance, error)
 	swap   func(ctx context.Context, program string) error // readies launch for another program; nil: there is nothing to ready
 
-	mu      sync.Mutex // guards what follows
-	program string     // what launch starts; "" is this very program
+	mu      sync.Mutex                          // guards what follows
+	program string                              // what launch starts; "" is this very program
+	rewrite func(config []byte) ([]byte, error) // of the services to come; nil: none
 	parts   map[Part]Instance
 	order   []Part                            // as started
 	undo    []func(ctx context.Context) error // what is not a part: networks, clients
@@ -119,7 +120,7 @@ func (s *stack) adopt(name Part, i Instance) error {
 }
 
 // Serve implements [Stack].
-func (s *stack) Serve(ctx context.Context, program string) error {
+func (s *stack) Serve(ctx context.Context, program string, rewrite func([]byte) ([]byte, error)) error {
 	program = cmp.Or(program, s.spec.Binary)
 	if s.swap != nil {
 		if err := s.swap(ctx, program); err != nil {
@@ -128,7 +129,7 @@ func (s *stack) Serve(ctx context.Context, program string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.program = program
+	s.program, s.rewrite = program, rewrite
 	return nil
 }
 
@@ -139,10 +140,16 @@ func (s *stack) StartService(ctx context.Context, spec ServiceSpec) (Instance, e
 	name := Part(spec.Name)
 	s.mu.Lock()
 	old, taken := s.parts[name]
-	closing := s.closing
+	closing, rewrite := s.closing, s.rewrite
 	s.mu.Unlock()
 	if closing {
 		return nil, errors.New("testbed is closed")
+	}
+	if rewrite != nil {
+		var err error
+		if spec.Config, err = rewrite(spec.Config); err != nil {
+			return nil, fmt.Errorf("service %s: %w", name, err)
+		}
 	}
 	if taken {
 		select {

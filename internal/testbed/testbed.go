@@ -61,8 +61,9 @@ type Stack interface {
 	// Reset ends the sessions of the DSN's user, and empties the database, its replica and both Redis, for the next run on the
 	// same stack. What is in the archive stays.
 	Reset(ctx context.Context) error
-	// Serve makes program the service that StartService starts from now on; "" is the Spec's.
-	Serve(ctx context.Context, program string) error
+	// Serve makes program the service that StartService starts from now on; "" is the Spec's. Where rewrite is not nil, its
+	// configurations pass through that.
+	Serve(ctx context.Context, program string, rewrite func(config []byte) ([]byte, error)) error
 	// StartService starts one process of the service and returns when it listens.
 	StartService(ctx context.Context, s ServiceSpec) (Instance, error)
 	// Part finds a started part by name, nil if there is none.

@@ -406,30 +406,35 @@ func exercise(t *testing.T, c testbed.Choice) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		for _, step := range []struct{ program, want string }{{other, "second"}, {"", "first"}, {other, "second"}} {
-			if err := stack.Serve(t.Context(), step.program); err != nil {
+		more := func(config []byte) ([]byte, error) { return append(config, "more: 2\n"...), nil }
+		for _, step := range []struct {
+			program, want string
+			rewrite       func([]byte) ([]byte, error)
+			config        string
+		}{{other, "second", nil, "a: 1\n"}, {"", "first", more, "a: 1\nmore: 2\n"}, {other, "second", nil, "a: 1\n"}} {
+			if err := stack.Serve(t.Context(), step.program, step.rewrite); err != nil {
 				t.Fatal(err)
 			}
-			i, err := stack.StartService(t.Context(), testbed.ServiceSpec{Name: "edition", Roles: []string{"front"}})
+			i, err := stack.StartService(t.Context(), testbed.ServiceSpec{Name: "edition", Roles: []string{"front"}, Config: []byte("a: 1\n")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var seen struct{ Edition string }
-			if err := json.Unmarshal(get(t, i.Public()+"/seen"), &seen); err != nil || seen.Edition != step.want {
-				t.Errorf("after Serve(%q) it is the %q program, want the %q: %v", step.program, seen.Edition, step.want, err)
+			var seen struct{ Edition, Config string }
+			if err := json.Unmarshal(get(t, i.Public()+"/seen"), &seen); err != nil || seen.Edition != step.want || seen.Config != step.config {
+				t.Errorf("after Serve(%q) it is the %q program with config %q, want the %q with %q: %v", step.program, seen.Edition, seen.Config, step.want, step.config, err)
 			}
 			if err := i.Stop(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err := stack.Serve(t.Context(), filepath.Join(t.TempDir(), "missing"))
+		err := stack.Serve(t.Context(), filepath.Join(t.TempDir(), "missing"), nil)
 		if err == nil {
 			_, err = stack.StartService(t.Context(), testbed.ServiceSpec{Name: "edition", Roles: []string{"front"}})
 		}
 		if err == nil || !strings.Contains(err.Error(), "missing") {
 			t.Errorf("a program that is not there: %v", err)
 		}
-		if err := stack.Serve(t.Context(), ""); err != nil {
+		if err := stack.Serve(t.Context(), "", nil); err != nil {
 			t.Fatal(err)
 		}
 	})
