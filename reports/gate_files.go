@@ -62,16 +62,47 @@ func ReadGate(path string) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	var g Gate
-	if err := json.Unmarshal(text, &g); err != nil {
+	g, err := parseGate(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return g, nil
+}
+
+func parseGate(text []byte) (*Gate, error) {
+	var g Gate
+	if err := json.Unmarshal(text, &g); err != nil {
+		return nil, err
+	}
 	if g.Schema < 1 || g.Schema > GateSchema {
-		return nil, fmt.Errorf("%s: its schema is %d, this program reads %d", path, g.Schema, GateSchema)
+		return nil, fmt.Errorf("its schema is %d, this program reads %d", g.Schema, GateSchema)
+	}
+	if level := g.Rules.Level; !(level > 0 && level < 1) {
+		return nil, fmt.Errorf("the level of its intervals is %v, not between 0 and 1", level)
+	}
+	for _, p := range g.Pairs {
+		for _, r := range []GateRun{p.Base, p.Head} {
+			for name, v := range r.Values {
+				if !(v.Value >= 0 && v.Value <= valueMax) || v.Samples < 0 {
+					return nil, fmt.Errorf("pair %d: %s is %v of %d samples", p.Number, name, v.Value, v.Samples)
+				}
+			}
+		}
+	}
+	for name, margin := range g.Rules.Margins {
+		if !(margin > 0 && margin <= marginMax) {
+			return nil, fmt.Errorf("the margin of %s is %v", name, margin)
+		}
 	}
 	g.Judge()
 	return &g, nil
 }
+
+// What a gate.json may hold at most: 30 years in nanoseconds, and a hundred times as much.
+const (
+	valueMax  = 1e18
+	marginMax = 100
+)
 
 // GateJUnit writes a gate as a JUnit file: a case for the verdict, one for money and data, one for each measure. What is worse is
 // a failure, what is undecided an error.

@@ -268,6 +268,9 @@ func (g *Gate) decide() GateVerdict {
 	case judged == 0:
 		return GateVerdict{Inconclusive, ExitInconclusive, "nothing could be compared in " + played}
 	case len(unknown) > 0:
+		if more := len(unknown) - 3; more > 0 {
+			unknown = append(unknown[:3], fmt.Sprintf("%d more", more))
+		}
 		v := GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s undecided after %s", strings.Join(unknown, ", "), played)}
 		if needs > 0 {
 			v.Headline += fmt.Sprintf("; about %d would decide", needs)

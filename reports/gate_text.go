@@ -58,6 +58,7 @@ func (g *Gate) subject() string {
 	return s + ": head " + g.Head.String() + " against base " + g.Base.String()
 }
 
+// String is the build as a headline calls it: "main (1f2e3d4c5b6a) with callback.workers=8".
 func (b GateBuild) String() string {
 	s := b.Name
 	if b.Revision != "" && !strings.HasPrefix(b.Revision, b.Name) {

@@ -302,11 +302,10 @@ func (f *gateFlags) play(ctx context.Context, t *terminal, stage *harness.Stage,
 
 // tell prints the gate, and hands it to the CI that this runs in.
 func (f *gateFlags) tell(t *terminal, g *reports.Gate) error {
-	if f.calibrate {
-		if err := reports.NoiseText(t.out, g.Noise, g.Rules); err != nil {
-			return err
-		}
-	} else if err := reports.GateText(t.out, g, t.color && isTerminal(t.out)); err != nil {
+	if f.calibrate && !g.Violated() {
+		return reports.NoiseText(t.out, g.Noise, g.Rules) // and nothing on the change: it was not judged
+	}
+	if err := reports.GateText(t.out, g, t.color && isTerminal(t.out)); err != nil {
 		return err
 	}
 	if os.Getenv("GITHUB_ACTIONS") == "true" {
