@@ -169,7 +169,7 @@ func GateRunOf(folder string, a *Analysis) GateRun {
 		r.Broken, r.LossFen = a.Verdict.Headline, a.Verdict.LossFen
 	}
 	// A limit that was missed, or that had too few samples, is the scenario's business and not the comparison's.
-	if i := slices.IndexFunc(a.Certificate, not(passed)); i >= 0 {
+	if i := slices.IndexFunc(a.Certificate, func(c Check) bool { return c.Status != passed }); i >= 0 {
 		r.Doubt = doubt("the run proves nothing", a.Certificate[i])
 	} else if i := slices.IndexFunc(a.Invariants, has(unknown)); i >= 0 {
 		r.Doubt = doubt("money and data cannot be judged", a.Invariants[i])

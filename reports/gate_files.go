@@ -130,8 +130,13 @@ func GateJUnit(w io.Writer, g *Gate) error {
 		Name:      "gate " + g.Scenario,
 		Timestamp: g.StartedAt.UTC().Format("2006-01-02T15:04:05"),
 		Settings: &junitSettings{[]junitProperty{
-			{"base", g.Base.String()}, {"head", g.Head.String()}, {"testbed", g.Testbed}, {"pairs", fmt.Sprint(len(g.Pairs))},
-			{"repeated", fmt.Sprint(len(g.Repeated))}, {"seed", fmt.Sprint(g.Rules.Seed)}, {"exit_code", fmt.Sprint(g.Verdict.ExitCode)},
+			{"base", g.Base.String()},
+			{"head", g.Head.String()},
+			{"testbed", g.Testbed},
+			{"pairs", fmt.Sprint(len(g.Pairs))},
+			{"repeated", fmt.Sprint(len(g.Repeated))},
+			{"seed", fmt.Sprint(g.Rules.Seed)},
+			{"exit_code", fmt.Sprint(g.Verdict.ExitCode)},
 		}},
 		Cases: []junitCase{
 			judge("verdict", g.Verdict.Outcome, g.Verdict.Headline, ""),

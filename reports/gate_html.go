@@ -189,6 +189,7 @@ func (g *Gate) drawPairs(m *GateMeasure) string {
 	switch {
 	case m.Unit == "share":
 		y.Min, y.Max = max(0, least-0.02), 1
+		y.Max += (y.Max - y.Min) / 12 // a dot at 100 % is whole
 	case least > most/2: // near each other: zero would squeeze them
 		room := max(most-least, most/20)
 		y.Min, y.Max = max(0, least-room/2), most+room/2

@@ -214,7 +214,7 @@ func pairsToDecide(pairs int, median, width, limit float64) int {
 	if room == 0 || math.IsInf(width, 1) {
 		return 0
 	}
-	n := evenPairs(float64(pairs) * math.Pow(width/2/room, 2))
+	n := evenPairs(float64(pairs) * squared(width/2/room))
 	if n > pairsMax {
 		return 0
 	}

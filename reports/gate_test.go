@@ -138,7 +138,8 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 		},
 		{
 			"it had not come back when the watch ended, no later than the base", faulty, with(func(m *made) { m.recovery, m.open = 4, true }),
-			Inconclusive, ExitInconclusive, map[string]string{recoveryMeasure: Inconclusive},
+			Inconclusive, ExitInconclusive,
+			map[string]string{recoveryMeasure: Inconclusive},
 		},
 		{
 			"a base that does not come back is no measure", with(func(m *made) { m.recovery, m.open = 30, true }), faulty, Inconclusive, ExitInconclusive,

@@ -144,8 +144,8 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 		}
 		g := &harness.Gate{
 			Scenario: sc, Rules: o.rules, Dir: dir, Version: "bench", Args: slices.Clone(os.Args), Tell: say,
-			Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "the base"}, Path: programs.behind[1]},
-			Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "the head, " + t.title}, Path: programs.behind[t.slower]},
+			Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush"}, Path: programs.behind[1]},
+			Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush, " + t.title}, Path: programs.behind[t.slower]},
 		}
 		g.Rules.Seed = o.seed + uint64(1000*t.n) // no two gates of a kind share a plan
 		if err := g.PlayOn(stage, nil); err != nil {
@@ -156,34 +156,37 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 			return err
 		}
 		out.Testbed, out.Engine = stage.Choice.Name, stage.Engine()
-		if err := reports.WriteGate(dir, out); err != nil {
-			return err
-		}
-		say(out.Verdict.Outcome + ": " + out.Verdict.Headline)
 		if !o.keep {
 			if err := dropRuns(dir, out); err != nil {
 				return err
 			}
 		}
+		if err := reports.WriteGate(dir, out); err != nil {
+			return err
+		}
+		say(out.Verdict.Outcome + ": " + out.Verdict.Headline)
 	}
 	fmt.Fprintf(stderr, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	return nil
 }
 
-// dropRuns removes the runs of a gate whose figures are written down.
+// dropRuns removes the runs of a gate, whose figures it has.
 func dropRuns(dir string, g *reports.Gate) error {
 	var errs []error
-	for _, p := range slices.Concat(g.Pairs, g.Repeated) {
-		for _, r := range []reports.GateRun{p.Base, p.Head} {
-			if r.Folder != "" {
-				errs = append(errs, os.RemoveAll(filepath.Join(dir, r.Folder)))
-			}
-		}
-	}
-	for _, r := range g.WarmUps {
+	drop := func(r *reports.GateRun) {
 		if r.Folder != "" {
 			errs = append(errs, os.RemoveAll(filepath.Join(dir, r.Folder)))
 		}
+		r.Folder = ""
+	}
+	for _, pairs := range [][]reports.GatePair{g.Pairs, g.Repeated} {
+		for i := range pairs {
+			drop(&pairs[i].Base)
+			drop(&pairs[i].Head)
+		}
+	}
+	for i := range g.WarmUps {
+		drop(&g.WarmUps[i])
 	}
 	return errors.Join(errs...)
 }

@@ -23,7 +23,7 @@ type Revision struct {
 	folder string
 }
 
-// ErrNoRevision: git does not know the name.
+// ErrNoRevision is for a name that git does not know.
 var ErrNoRevision = errors.New("no such git revision")
 
 // BuildRevision checks ref out of the repository at dir into a temporary working tree, builds the package pkg there ("./cmd/lunchrush")
