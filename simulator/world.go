@@ -249,6 +249,7 @@ type Progress struct {
 	Dropped     int
 	Refunded    int
 	Losses      int // orders that are lost already, by the books so far
+	Paused      bool
 }
 
 // Progress may be called at any time by any goroutine.
@@ -263,6 +264,7 @@ func (w *World) Progress() Progress {
 	if p.Phase == PhaseDrain {
 		p.Total = until - from - w.clock.paused()
 	}
+	p.Paused = w.Paused()
 	sum := w.ledger.totals()
 	p.Paid, p.Dropped, p.Refunded, p.Losses = sum.Paid, sum.Dropped, sum.Refunds, sum.Losses
 	w.watch.progress(&p)

@@ -81,12 +81,16 @@ func (m *meter) line(p simulator.Progress) string {
 	if p.Losses > 0 {
 		losses = m.t.paint(red, losses)
 	}
+	phase := p.Phase
+	if p.Paused {
+		phase = "held"
+	}
 	backlog := "?"
 	if p.Backlog >= 0 {
 		backlog = fmt.Sprint(p.Backlog)
 	}
 	return fmt.Sprintf("%-9s %s/%s  offered %.1f/s sent %.1f/s  p99 %s  backlog %s  paid %d dropped %d refunded %d  %s",
-		p.Phase, clockOf(p.Elapsed), clockOf(p.Total), p.OfferedRate, p.SentRate, shortDuration(p.P99), backlog,
+		phase, clockOf(p.Elapsed), clockOf(p.Total), p.OfferedRate, p.SentRate, shortDuration(p.P99), backlog,
 		p.Paid, p.Dropped, p.Refunded, losses)
 }
 

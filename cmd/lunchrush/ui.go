@@ -48,9 +48,13 @@ func (f *uiFlags) open(ctx context.Context, t *terminal) (*screen, context.Conte
 		}
 		return &screen{t: t, ctx: ctx}, ctx, nil
 	}
+	token := cmp.Or(f.token, os.Getenv(uiTokenVariable))
+	if err := os.Unsetenv(uiTokenVariable); err != nil { // it is none of the service's business, which inherits the environment
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	page, err := live.Open(live.Config{
-		Addr: f.addr, Token: cmp.Or(f.token, os.Getenv(uiTokenVariable)), Only: f.only, Stop: func() { cancel(errStopped) },
+		Addr: f.addr, Token: token, Only: f.only, Stop: func() { cancel(errStopped) },
 	})
 	if err != nil {
 		cancel(err)

@@ -80,3 +80,27 @@ func TestThePageAnswersToAddressesOnly(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is taken without a token can be reached from this machine only.
+func FuzzDoor(f *testing.F) {
+	for _, addr := range []string{"127.0.0.1:7070", ":0", "[::1]:1", "localhost:7070", "0.0.0.0:1", "[::ffff:127.0.0.1]:1", "127.0.0.1:65536", "[fe80::1%lo]:1"} {
+		f.Add(addr, "")
+		f.Add(addr, "sixteen-letters-x")
+	}
+	f.Fuzz(func(t *testing.T, addr, token string) {
+		d, err := newDoor(addr, token)
+		if err != nil {
+			return
+		}
+		host, _, err := net.SplitHostPort(d.addr)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", addr, d.addr, err)
+		}
+		if ip := net.ParseIP(host); token == "" && (ip == nil || !ip.IsLoopback()) {
+			t.Errorf("%q listens at %q and asks nobody", addr, d.addr)
+		}
+		if d.asks != (token != "") || token != "" && (!d.knows(token) || d.knows(token+"x")) {
+			t.Errorf("the token %q is not asked for", token)
+		}
+	})
+}

@@ -62,7 +62,7 @@ func newMetrics() *metrics {
 		busy:    d("pool_busy", "Worker threads that are busy, by pool.", "pool"),
 		waiting: d("pool_waiting", "Work that waits for a thread, by pool.", "pool"),
 		limit:   d("pool_limit", "Worker threads of a pool.", "pool"),
-		faults:  d("faults_active", "Faults that are on, by kind of part and by hand or by plan.", "on", "by"),
+		faults:  d("faults_active", "Faults that are on, by what they are on, and whether the plan or a hand has put them there.", "on", "by"),
 		dbUse:   d("db_connections_in_use", "Database connections that the service has in use."),
 		cores:   d("cpu_cores", "Cores busy in the last second, of the harness and of the service.", "of"),
 		memory:  d("service_memory_bytes", "Resident memory of the service."),
