@@ -59,7 +59,7 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 		warnings = append(warnings, "the books were never closed: they are read to their last whole record, "+span(a.last)+" into the run")
 	}
 	e := &evidence{
-		run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: samples,
+		run: &f.Manifest, audit: res, tally: &a.tally, whole: a.end.whole, latency: make(map[string]Latency), lateness: late, samples: measured(&f.Manifest, samples),
 		faults: a.faults.of(&f.Manifest), answers: a.answersOf, calls: a.calls, bid: sale, messages: a.messages, uploads: a.uploads, last: a.last,
 	}
 	for _, l := range latency {

@@ -64,6 +64,7 @@ type tally struct {
 	probes, probesTaken     int
 	probeKinds              map[string]int
 	goodputOf, goodput      int
+	meant                   int // planned orders that are meant to end with goods
 	pushesLost, pushes      int // dispense commands that their machine never received, and all of them
 	doubleByTwo             int // double dispenses by two commands, not by one that was started twice
 	refundFirst, goodsFirst int // dispensed and refunded: which came first
@@ -499,10 +500,10 @@ func (a *audit) result() (Audit, []bad) {
 
 // count adds what the measures and the likely reason need of an order.
 func (a *audit) count(o *order, j *judgement) {
-	if o.payments > 0 && o.drops > 0 && o.flags&wentOffline == 0 {
+	if o.payments > 0 && o.drops > 0 && o.flags&(wentOffline|warmingUp) == 0 {
 		record(a.payToDrop, o.droppedAt-o.first.at)
 	}
-	if o.payments > 0 && o.flags&canDispense != 0 {
+	if o.payments > 0 && o.flags&canDispense != 0 && o.flags&warmingUp == 0 {
 		a.tally.goodputOf++
 		if o.drops > 0 && (a.end.refundAfter == 0 || o.droppedAt-o.first.at <= a.end.refundAfter) {
 			a.tally.goodput++

@@ -65,6 +65,7 @@ const (
 	amountDiffers             // the service wrote another amount than the channel's for a payment
 	canDispense               // planned: the buyer pays in time and the machine dispenses at once
 	wentOffline               // planned: the machine goes offline for a while
+	warmingUp                 // planned: due in the warm-up
 )
 
 // order is what the books say of one order.

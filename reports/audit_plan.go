@@ -67,8 +67,12 @@ func (a *audit) readPlan(f *runlog.Folder) (*planned, error) {
 		}
 		p.orders++
 		demand.Add(line.Due)
+		counts := line.Due >= time.Duration(a.run.WarmUpNS)
+		if counts && meantToDispense(line.Buyer, line.Device) {
+			a.tally.meant++
+		}
 		for _, key := range a.tries(line.Key) {
-			a.mark(key, line.Buyer, line.Device)
+			a.mark(key, &line, counts)
 		}
 		if a.track != nil {
 			a.track.plan(&line)
@@ -136,17 +140,20 @@ func (a *audit) tries(key string) []string {
 // triesMax bounds what a broken run.json could ask for.
 const triesMax = 100
 
-// mark notes what the plan meant an order to do.
-func (a *audit) mark(key, buyer, device string) {
+// mark notes what the plan meant an order to do. One that does not count was due while the service warmed up.
+func (a *audit) mark(key string, line *planLine, counts bool) {
 	k, ok := a.keys.find(key)
 	if !ok || a.ofKey[k] == 0 {
 		return
 	}
 	o := a.at(a.ofKey[k] - 1)
-	if meantToDispense(buyer, device) {
+	if !counts {
+		o.flags |= warmingUp
+	}
+	if meantToDispense(line.Buyer, line.Device) {
 		o.flags |= canDispense
 	}
-	if device == "offline" {
+	if line.Device == "offline" {
 		o.flags |= wentOffline
 	}
 }

@@ -119,6 +119,10 @@ var gauges = slices.Concat(
 			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.goodputOf) },
 		},
 		{
+			MeasureDoc{"goodput.offered", "share", "planned orders whose goods fell within the refund deadline of their payment, of all whose buyer meant to pay in time and whose machine was meant to dispense at once: those that were turned away are missing goods, too"},
+			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.meant) },
+		},
+		{
 			MeasureDoc{"queue.later_than_60s", "share", "pay_queue rows last consumed more than 60 s after their creation: the account's own query"},
 			func(e *evidence) (float64, int) { return ratio(e.audit.Queue.LaterThan60, e.audit.Queue.Rows) },
 		},

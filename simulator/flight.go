@@ -119,6 +119,7 @@ func (d flightDeck) land(e *entry) {
 			c.silent++
 		}
 	}
+	d.crowd.pass(d.now(), d.inFlight)
 	if d.inFlight--; d.closed && d.inFlight == 0 && len(d.queue) == 0 {
 		d.wake()
 	}

@@ -171,5 +171,16 @@ func (l *Latency) Interval(to time.Duration) error {
 	return nil
 }
 
+// Discard forgets all that was taken by Second so far and not yet written by Interval: a warm-up. The next interval begins at
+// the given moment of the run.
+func (l *Latency) Discard(from time.Duration) {
+	for _, histograms := range []map[string]*hdr.Histogram{l.interval, l.total} {
+		for _, h := range histograms {
+			h.Reset()
+		}
+	}
+	l.from = from
+}
+
 // Total returns the histogram of the whole run up to the last Second, nil when nothing of that kind was sent.
 func (l *Latency) Total(kind, what string) *hdr.Histogram { return l.total[kind+"."+what] }

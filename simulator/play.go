@@ -213,6 +213,9 @@ func (p *play) send(ctx context.Context) error {
 	p.clock.begin(from)
 	p.mu.Lock()
 	p.from, p.until = from, deadline
+	if warm := time.Duration(p.cfg.Manifest.WarmUpNS); warm > 0 {
+		p.warm = from + warm
+	}
 	p.mu.Unlock()
 	p.manifestMu.Lock()
 	p.cfg.Manifest.PlayFromNS, p.cfg.Manifest.DeadlineNS = int64(from), int64(deadline)

@@ -63,6 +63,7 @@ type Timeline struct {
 	pushed   uint64            // guarded by mu
 	counts   map[string]*tally // guarded by mu
 	inFlight int               // from falling due to the end of Done; guarded by mu
+	crowd    crowd             // guarded by mu
 	bound    int               // guarded by mu
 	sleeping bool              // the pacer waits for the alarm; guarded by mu
 	woke     time.Duration     // when it last did; guarded by mu
@@ -243,6 +244,7 @@ func (t *Timeline) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 		e := t.queue.pop()
 		t.tally(e.Kind).offered++
 		t.ready = append(t.ready, e)
+		t.crowd.pass(t.now(), t.inFlight)
 		if t.inFlight++; t.inFlight > t.workers {
 			t.bound++
 		}

@@ -32,10 +32,12 @@ type watch struct {
 	// Of the row before, for differences. Used by run only.
 	at      time.Duration
 	counts  TimelineCounts
+	crowded float64
 	sum     ledgerSum
 	cpu     time.Duration
 	service time.Duration
 	logged  time.Duration
+	warmed  bool // the warm-up is over and its latencies are gone
 
 	mu     sync.Mutex
 	last   runlog.Sample // guarded by mu
@@ -51,6 +53,7 @@ func newWatch(w *World) *watch { return &watch{w: w, scrape: scrapeTimeout} }
 func (o *watch) run(ctx context.Context, client *http.Client, internal string) {
 	o.at = o.w.Now()
 	o.logged = o.at
+	o.crowded = o.w.timeline.Crowded()
 	o.cpu, _ = ownUsage()
 	asking := context.WithoutCancel(ctx)
 	tick := time.NewTicker(watchEvery)
@@ -72,7 +75,13 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 	seconds := (now - o.at).Seconds()
 	o.w.mu.Lock()
 	s := runlog.Sample{AtNS: int64(now), Phase: o.w.phase}
+	warm := o.w.warm
 	o.w.mu.Unlock()
+	if warm > 0 && !o.warmed && o.at >= warm {
+		o.warmed = true
+		o.w.latency.Discard(o.at)
+		o.logged = o.at
+	}
 
 	var counts TimelineCounts
 	kinds := o.w.timeline.Counts()
@@ -86,6 +95,11 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 	s.Offered, s.Sent = counts.Offered-o.counts.Offered, counts.Sent-o.counts.Sent
 	s.OK, s.Failed = counts.OK-o.counts.OK, counts.Failed-o.counts.Failed
 	s.InFlight = o.w.timeline.InFlight()
+	crowded := o.w.timeline.Crowded()
+	if seconds > 0 {
+		s.InFlightMean = max(0, crowded-o.crowded) / seconds
+	}
+	o.crowded = crowded
 	s.Creates, s.Paid = sum.Creates-o.sum.Creates, sum.Paid-o.sum.Paid
 	s.Dropped, s.Refunds = sum.InTime-o.sum.InTime, sum.Refunds-o.sum.Refunds
 	s.Open, s.LossSoFar = sum.Open, sum.Losses
@@ -98,7 +112,7 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 	s.CreateP50MS, s.CreateP99MS = quantileMS(times[SendCreate+"."+TimeResponse], 50), quantileMS(times[SendCreate+"."+TimeResponse], 99)
 	s.NotifyP50MS, s.NotifyP99MS = quantileMS(times[SendNotify+"."+TimeResponse], 50), quantileMS(times[SendNotify+"."+TimeResponse], 99)
 	s.LatenessP99 = o.lateness(times)
-	if last || now-o.logged >= intervalEvery {
+	if (last || now-o.logged >= intervalEvery) && (warm == 0 || o.warmed) {
 		o.keep(o.w.latency.Interval(now))
 		o.logged = now
 		if !last {

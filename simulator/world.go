@@ -128,6 +128,7 @@ type World struct {
 	phase string        // guarded by mu
 	from  time.Duration // the plan's zero, before any pause; guarded by mu
 	until time.Duration // the run's deadline; guarded by mu
+	warm  time.Duration // the end of the warm-up, once it is known; 0: there is none; guarded by mu
 }
 
 // New makes the world of one run. The channels and the identity upstream listen on the loopback from now on, so that the
@@ -140,6 +141,9 @@ func New(cfg Config) (_ *World, err error) {
 		cfg.Notice = func(string) {}
 	}
 	w := &World{cfg: cfg, start: cfg.Manifest.StartedAt}
+	if cfg.Manifest.WarmUpNS > 0 {
+		w.warm = never
+	}
 	if w.start.IsZero() {
 		w.start = time.Now()
 		cfg.Manifest.StartedAt = w.start

@@ -24,8 +24,10 @@ type Manifest struct {
 	Ended     string    `json:"ended"` // "", "whole", "interrupted", "error"
 	Error     string    `json:"error,omitempty"`
 
-	PlayFromNS  int64 `json:"play_from_ns"`  // Record.At of the plan's zero
-	PlayForNS   int64 `json:"play_for_ns"`   // length of the plan
+	PlayFromNS int64 `json:"play_from_ns"` // Record.At of the plan's zero
+	PlayForNS  int64 `json:"play_for_ns"`  // length of the plan
+	// WarmUpNS is how much of the play's beginning is played and accounted for, and left out of latencies, goodput and backlog.
+	WarmUpNS    int64 `json:"warm_up_ns,omitempty"`
 	DrainedAtNS int64 `json:"drained_at_ns"` // 0: the drain did not complete by DeadlineNS
 	DeadlineNS  int64 `json:"deadline_ns"`   // after it an order still open is stuck or lost
 
@@ -166,4 +168,7 @@ type Sample struct {
 	// Prices that shop was asked for since it started, and its questions to the database about them; -1 when it did not tell.
 	PriceLooks int `json:"price_looks"`
 	PriceReads int `json:"price_reads"`
+
+	// InFlightMean is how many sends were under way on average since the row before: due, and not yet answered.
+	InFlightMean float64 `json:"in_flight_mean"`
 }

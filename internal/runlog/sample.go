@@ -63,6 +63,7 @@ var columns = []column{
 	{name: "binds_waiting", int: func(s *Sample) *int { return &s.BindsWaiting }},
 	{name: "price_looks", int: func(s *Sample) *int { return &s.PriceLooks }},
 	{name: "price_reads", int: func(s *Sample) *int { return &s.PriceReads }},
+	{name: "in_flight_mean", real: func(s *Sample) *float64 { return &s.InFlightMean }},
 }
 
 func sampleHeader() string {
