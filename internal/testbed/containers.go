@@ -126,6 +126,7 @@ func (s *stack) customizers(part Part, port network.Port, hostPort int) []testco
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
 			// The engine would publish on every interface of the machine, and on a port that somebody's outgoing
 			// connection may hold: it takes them one after the other from the range of those.
+			s.spec.Held.ground().seat(&h.Resources)
 			h.PortBindings = network.PortMap{port: {{
 				HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(hostPort),
 			}}}
@@ -251,6 +252,13 @@ func (s *stack) launchContainer(ctx context.Context, e *engine, image string, sp
 		// A tenth stays free below the wall for what the garbage collector does not count.
 		env[len(env)-1] = "GOMEMLIMIT=" + strconv.Itoa(max(1, spec.MemoryMiB*9/10)) + "MiB"
 	}
+	resources := container.Resources{
+		NanoCPUs: int64(spec.CPUs * 1e9),
+		Memory:   int64(spec.MemoryMiB) << 20,
+		// As much again in swap would make the wall a slope.
+		MemorySwap: int64(spec.MemoryMiB) << 20,
+	}
+	s.spec.Held.service(spec).seat(&resources)
 	created, err := e.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: s.containerName(part),
 		Config: &container.Config{
@@ -265,12 +273,7 @@ func (s *stack) launchContainer(ctx context.Context, e *engine, image string, sp
 			CapDrop:        []string{"ALL"},
 			SecurityOpt:    []string{"no-new-privileges"},
 			LogConfig:      container.LogConfig{Type: "none"}, // we are attached; a second copy would cost the engine CPU
-			Resources: container.Resources{
-				NanoCPUs: int64(spec.CPUs * 1e9),
-				Memory:   int64(spec.MemoryMiB) << 20,
-				// As much again in swap would make the wall a slope.
-				MemorySwap: int64(spec.MemoryMiB) << 20,
-			},
+			Resources:      resources,
 		},
 	})
 	if err != nil {

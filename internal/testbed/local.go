@@ -127,7 +127,7 @@ func (s *stack) startRedis(ctx context.Context, part Part, path string) (addr st
 	}
 	err = withFreePort(func(port int) error {
 		p, err := command{
-			part: part, path: path, logDir: s.spec.LogDir,
+			part: part, path: path, logDir: s.spec.LogDir, place: s.spec.Held.ground(),
 			args: []string{
 				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--daemonize", "no",
 				"--save", "", "--appendonly", "no",
@@ -179,7 +179,7 @@ func (s *stack) startDatabase(ctx context.Context, found programs) error {
 	socket := filepath.Join(s.folder, "db.sock")
 	return withFreePort(func(port int) error {
 		p, err := command{
-			part: PartMySQL, path: found.database, logDir: s.spec.LogDir,
+			part: PartMySQL, path: found.database, logDir: s.spec.LogDir, place: s.spec.Held.ground(),
 			args: append(append(asRoot(),
 				"--datadir="+data, "--socket="+socket, "--pid-file="+filepath.Join(s.folder, "db.pid"),
 				"--tmpdir="+s.folder, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",

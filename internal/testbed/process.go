@@ -31,6 +31,7 @@ type command struct {
 	holdStdin bool     // stdin stays open until the part is stopped: the child ends when it is closed
 	announces bool     // its first line on stdout is wanted, see process.announced
 	logDir    string
+	place     place
 }
 
 // A process is a child process. It dies with the harness (Linux), is reaped as soon as it ends, and its output is kept.
@@ -131,9 +132,19 @@ func closeIf(f *os.File) error {
 // keeps its thread for as long as the child lives.
 func (p *process) run(begun chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if p.place.anywhere() {
+		defer runtime.UnlockOSThread() // else the thread ends with this goroutine: nobody else may run in the child's place
+	}
 	p.started = time.Now()
-	err := p.cmd.Start()
+	err := p.place.take()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err == nil {
+		if err = p.place.wall(p.cmd.Process.Pid); err != nil {
+			err = errors.Join(err, p.cmd.Process.Kill(), p.cmd.Wait())
+		}
+	}
 	begun <- err
 	if err != nil {
 		return

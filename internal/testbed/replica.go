@@ -91,7 +91,7 @@ func (s *stack) startReplica(ctx context.Context, found programs) error {
 	socket := filepath.Join(s.folder, "replica.sock")
 	return withFreePort(func(port int) error {
 		p, err := command{
-			part: PartReplica, path: found.database, logDir: s.spec.LogDir,
+			part: PartReplica, path: found.database, logDir: s.spec.LogDir, place: s.spec.Held.ground(),
 			args: append(append(asRoot(),
 				"--datadir="+data, "--socket="+socket, "--pid-file="+filepath.Join(s.folder, "replica.pid"),
 				"--tmpdir="+s.folder, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port),
@@ -130,7 +130,10 @@ func (s *stack) startReplicaContainer(ctx context.Context, e *engine, image stri
 		c, err := testcontainers.Run(ctx, image,
 			testcontainers.WithName(s.containerName(PartReplica)),
 			testcontainers.WithLabels(map[string]string{labelStack: s.ledger.path}),
-			testcontainers.WithHostConfigModifier(func(h *container.HostConfig) { h.NetworkMode = "host" }),
+			testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
+				h.NetworkMode = "host"
+				s.spec.Held.ground().seat(&h.Resources)
+			}),
 			testcontainers.WithEnv(map[string]string{"MARIADB_ROOT_PASSWORD": password}),
 			testcontainers.WithCmd(append(following(), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port))...),
 			testcontainers.WithWaitStrategy(wait.ForNop(func(context.Context, wait.StrategyTarget) error { return nil })),

@@ -218,7 +218,7 @@ func (s *stack) launchProcess(ctx context.Context, spec ServiceSpec) (Instance, 
 	}
 	p, err := command{
 		part: Part(spec.Name), path: binary, args: spec.arguments(), env: spec.environment(), stdin: config,
-		announces: true, logDir: s.spec.LogDir,
+		announces: true, logDir: s.spec.LogDir, place: s.spec.Held.service(spec),
 	}.start(s.ledger)
 	if err != nil {
 		return nil, err

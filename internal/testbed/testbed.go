@@ -32,6 +32,9 @@ type Spec struct {
 	Replica      bool
 	ReplicaDelay time.Duration
 
+	// Held keeps parts and harness apart for a measurement. Its zero value lets them run anywhere, as they are.
+	Held Holding
+
 	// Notice is told what is worth showing while a start takes long ("building the embedded database engine, once, about
 	// 5 minutes"); nil writes it to stderr.
 	Notice func(message string)
