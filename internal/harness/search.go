@@ -1,0 +1,211 @@
+package harness
+
+import (
+	"context"
+	"math"
+
+	"github.com/lunchrush/lunchrush/reports"
+)
+
+// A search looks for the largest load that a service carries. It knows loads and outcomes, and neither services nor
+// clocks, so that it is tested on services whose capacity is known.
+//
+// A geometric ramp goes up until a load does not pass; bisection narrows what is left to the resolution; the lower bound is
+// then confirmed by trials of its own. A load is decided by the majority of its trials, but for the ramp's: there one that
+// passes is enough, since the confirmation does not rely on it. A lower bound that is not confirmed becomes the upper one,
+// and the search goes on below it.
+type search struct {
+	start      int     // machines
+	ceiling    int     // no load beyond it is tried; 0: none
+	growth     float64 // of the ramp, > 1
+	resolution float64 // between the bounds, as a share of the lower
+	majority   int     // odd
+	need, of   int     // confirmation
+
+	// trial plays a load and says what came of it.
+	trial func(ctx context.Context, step string, load int) (outcome string, err error)
+	// afford says whether n trials of a load can still be played. nil: always.
+	afford func(n, load int) bool
+
+	votes map[int]*votes
+}
+
+// Steps of a search.
+const (
+	stepRamp    = "ramp"
+	stepBisect  = "bisect"
+	stepConfirm = "confirm"
+)
+
+type votes struct{ passed, other, invalid int } // invalid are among the others
+
+// A found is the end of a search.
+type found struct {
+	lower, upper int // 0: none
+	confirmed    bool
+	stopped      string // why it ended before it was done; ""
+}
+
+const outOfBudget = "the budget was used up"
+
+// run searches until it is done, the budget does not allow another trial, or ctx ends. What it has found until then is
+// returned beside the error.
+func (s *search) run(ctx context.Context) (found, error) {
+	s.votes = map[int]*votes{}
+	for {
+		stopped, err := s.ramp(ctx)
+		f := s.bounds()
+		if f.stopped = stopped; err != nil || f.lower == 0 {
+			return f, err
+		}
+		short, err := s.bisect(ctx)
+		if err != nil {
+			return s.bounds(), err
+		}
+		f = s.bounds()
+		if f.stopped = stopped; stopped == "" {
+			f.stopped = short
+		}
+		confirmed, ended, err := s.confirm(ctx, f.lower)
+		if err != nil {
+			return f, err
+		}
+		if f.confirmed = confirmed; confirmed {
+			return f, nil
+		}
+		if ended {
+			f.stopped = outOfBudget
+			return f, nil
+		}
+	}
+}
+
+// ramp goes up from the start, or down when not even that passes, until there is a load on either side or no other to try. It
+// says why it stopped short, "" if it did not.
+func (s *search) ramp(ctx context.Context) (stopped string, err error) {
+	for {
+		f, load := s.bounds(), s.start
+		switch {
+		case f.lower > 0 && f.upper > 0:
+			return "", nil
+		case f.lower > 0:
+			load = max(f.lower+1, int(math.Round(float64(f.lower)*s.growth)))
+		case f.upper > 0 && 2*s.votes[f.upper].invalid > s.votes[f.upper].other:
+			return "", nil // the harness cannot offer it: less would say no more of the service
+		case f.upper > 0:
+			load = min(f.upper-1, int(math.Round(float64(f.upper)/s.growth)))
+		}
+		if s.ceiling > 0 {
+			load = min(load, s.ceiling)
+		}
+		if load < 1 || load == f.lower {
+			return "", nil
+		}
+		if !s.can(1, load) {
+			return outOfBudget, nil
+		}
+		if err := s.decide(ctx, stepRamp, load, true); err != nil {
+			return "", err
+		}
+	}
+}
+
+// bisect narrows the bounds. It says why it stopped short, "" if it did not.
+func (s *search) bisect(ctx context.Context) (stopped string, err error) {
+	for {
+		f := s.bounds()
+		if f.lower == 0 || f.upper == 0 || float64(f.upper) <= float64(f.lower)*(1+s.resolution) || f.upper-f.lower <= 1 {
+			return "", nil
+		}
+		middle := int(math.Round(math.Sqrt(float64(f.lower) * float64(f.upper))))
+		middle = min(max(middle, f.lower+1), f.upper-1)
+		if !s.can(s.majority+s.need, middle) {
+			return outOfBudget, nil
+		}
+		if err := s.decide(ctx, stepBisect, middle, false); err != nil {
+			return "", err
+		}
+	}
+}
+
+// confirm plays the lower bound until it is confirmed or cannot be any more.
+func (s *search) confirm(ctx context.Context, load int) (confirmed, ended bool, err error) {
+	passed, other := 0, 0
+	for passed < s.need && other <= s.of-s.need {
+		if !s.can(1, load) {
+			return false, true, nil
+		}
+		ok, err := s.play(ctx, stepConfirm, load)
+		if err != nil {
+			return false, false, err
+		}
+		if ok {
+			passed++
+		} else {
+			other++
+		}
+	}
+	if passed >= s.need {
+		return true, false, nil
+	}
+	s.votes[load] = &votes{passed: 0, other: s.of} // refused, whatever it had before
+	return false, false, nil
+}
+
+// decide plays a load until the majority of its trials is known; with first, one that passes at once is enough.
+func (s *search) decide(ctx context.Context, step string, load int, first bool) error {
+	passed, other, half := 0, 0, s.majority/2+1
+	for passed < half && other < half {
+		if passed+other > 0 && (first && other == 0 || !s.can(1, load)) {
+			break
+		}
+		ok, err := s.play(ctx, step, load)
+		if err != nil {
+			return err
+		}
+		if ok {
+			passed++
+		} else {
+			other++
+		}
+	}
+	return nil
+}
+
+func (s *search) play(ctx context.Context, step string, load int) (passed bool, err error) {
+	outcome, err := s.trial(ctx, step, load)
+	if err != nil {
+		return false, err
+	}
+	v := s.votes[load]
+	if v == nil {
+		v = &votes{}
+		s.votes[load] = v
+	}
+	if outcome == reports.TrialPassed {
+		v.passed++
+		return true, nil
+	}
+	v.other++
+	if outcome == reports.TrialInvalid {
+		v.invalid++
+	}
+	return false, nil
+}
+
+func (s *search) can(n, load int) bool { return s.afford == nil || s.afford(n, load) }
+
+// bounds are the least load that did not pass, and the greatest below it that did.
+func (s *search) bounds() (f found) {
+	for load, v := range s.votes {
+		if v.passed <= v.other && (f.upper == 0 || load < f.upper) {
+			f.upper = load
+		}
+	}
+	for load, v := range s.votes {
+		if v.passed > v.other && (f.upper == 0 || load < f.upper) {
+			f.lower = max(f.lower, load)
+		}
+	}
+	return f
+}
