@@ -18,6 +18,12 @@ const (
 	harnessShare  = 0.80 // of all cores: beyond it the harness competes with itself
 )
 
+// Names of its checks that are looked for elsewhere.
+const (
+	checkFreeWorker = "sends that found a free worker"
+	checkSentOf     = " sends: sent of offered"
+)
+
 // certificate says whether the load was what was planned and the books are what a judge needs. Any check that does not
 // pass makes the run inconclusive; it says nothing about the service.
 func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
@@ -110,7 +116,7 @@ func offered(run *runlog.Manifest, booked int) []Check {
 		} else if slices.Contains(callKinds, kind) {
 			due = max(due, run.Planned[kind])
 		}
-		c := Check{Name: kind + " sends: sent of offered", Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Got: "-", Samples: due, Status: unknown}
+		c := Check{Name: kind + checkSentOf, Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Got: "-", Samples: due, Status: unknown}
 		if due > 0 {
 			share := float64(sent) / float64(due)
 			c.Got = fmt.Sprintf("%s of %s (%.1f %%)", count(int64(sent)), count(int64(due)), 100*share)
@@ -176,7 +182,7 @@ func harnessWorkers(run *runlog.Manifest) Check {
 	}
 	g := run.Generator
 	c := Check{
-		Name: "sends that found a free worker", Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Samples: sent, Status: unknown, Got: "-",
+		Name: checkFreeWorker, Want: fmt.Sprintf(">= %.0f %%", 100*sentShare), Samples: sent, Status: unknown, Got: "-",
 		Note: count(int64(g.Workers)) + " workers",
 	}
 	if sent > 0 {

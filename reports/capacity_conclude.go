@@ -1,0 +1,314 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
+)
+
+// What follows from the trials.
+const (
+	rhoSafe     = 0.7  // of its capacity: beyond it a queue's length is at the mercy of chance. Ours
+	littleLimit = 0.05 // between L and lambda W
+	// littleTold is how many sends under way on average a cross-check is told of: fewer, and single sends are the difference.
+	littleTold = 1.0
+
+	uslResamples = 1000
+	uslSteps     = 60
+)
+
+// Conclude draws from the trials what they say: the answer, the limit that binds, the fleet with headroom, the curve, the
+// cross-check. It may be called after any trial.
+func (c *Capacity) Conclude() {
+	c.Answer = c.answer()
+	c.Binding = c.binding()
+	c.shortOfProcessors()
+	c.Sizing = c.sizing()
+	c.Curve, c.NoCurve = c.curve()
+	c.Little = c.little()
+	c.Warnings = c.warnings()
+}
+
+// level is the trials of one load.
+type level struct {
+	machines                int
+	passed, failed, invalid int
+	confirmed, refused      int // of the confirmation
+}
+
+func (l level) carries(m CapacityMethod) bool {
+	return l.passed > l.failed+l.invalid && (l.refused == 0 || l.refused <= m.ConfirmOf-m.ConfirmNeed)
+}
+
+// levels are the loads that were tried, ascending.
+func (c *Capacity) levels() []level {
+	var all []level
+	for _, t := range c.Trials {
+		i := slices.IndexFunc(all, func(l level) bool { return l.machines == t.Machines })
+		if i < 0 {
+			all = append(all, level{machines: t.Machines})
+			i = len(all) - 1
+		}
+		switch t.Outcome {
+		case TrialPassed:
+			all[i].passed++
+		case TrialFailed:
+			all[i].failed++
+		default:
+			all[i].invalid++
+		}
+		if t.Step == StepConfirm {
+			if t.Outcome == TrialPassed {
+				all[i].confirmed++
+			} else {
+				all[i].refused++
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b level) int { return a.machines - b.machines })
+	return all
+}
+
+// StepConfirm is the step of a trial that is to confirm a load.
+const StepConfirm = "confirm"
+
+// answer finds the greatest load that was carried below the least that was not.
+func (c *Capacity) answer() CapacityAnswer {
+	var a CapacityAnswer
+	var lower, upper *level
+	all := c.levels()
+	for i := range all {
+		if l := &all[i]; !l.carries(c.Method) {
+			upper = l
+			break
+		}
+		lower = &all[i]
+	}
+	rate := c.Load.PerMachine()
+	if upper != nil {
+		a.AboveMachines, a.Above = upper.machines, float64(upper.machines)*rate
+	}
+	switch {
+	case len(all) == 0:
+		a.Why = "no trial was played to its end"
+		return a
+	case lower == nil:
+		if upper.invalid >= upper.failed {
+			a.Why = "not even the least load could be offered as planned: " + c.whyNot(upper.machines)
+		} else {
+			a.Why = "not even the least load was carried: " + c.whyNot(upper.machines)
+		}
+		return a
+	}
+	a.Found, a.Machines, a.PerSecond = true, lower.machines, float64(lower.machines)*rate
+	a.Confirmed = fmt.Sprintf("%d of %d", lower.confirmed, lower.confirmed+lower.refused)
+	a.Tentative = lower.confirmed < c.Method.ConfirmNeed
+	switch {
+	case upper == nil && c.Method.Ceiling > 0 && lower.machines >= c.Method.Ceiling:
+		a.AtLeast, a.Why = true, c.Method.CeilingWhy
+	case upper == nil:
+		a.AtLeast, a.Why = true, "the search ended before any load was refused"
+	case upper.invalid > upper.failed:
+		a.AtLeast, a.Why = true, "at the next load the harness gave out, not the service: "+c.whyNot(upper.machines)
+	}
+	if upper != nil {
+		a.Gap = float64(upper.machines)/float64(lower.machines) - 1
+	}
+	return a
+}
+
+// shortOfProcessors: where the machine was full before the service had used the processors that it may have, the answer is
+// this machine's. The stated service carries that or more.
+func (c *Capacity) shortOfProcessors() {
+	a := &c.Answer
+	above := c.least(a.AboveMachines, TrialFailed)
+	stated := c.Stated.CPUs * float64(max(1, c.Stated.Processes))
+	if !a.Found || a.AtLeast || above == nil || c.Stated.Apart || c.Binding.Name != limitMachine || stated <= 0 {
+		return
+	}
+	if e := above.Evidence; e.ServiceCores >= 0 && e.ServiceCores < fullProcessors*stated {
+		a.AtLeast = true
+		a.Why = fmt.Sprintf("this machine's %d cores were full when the service had %.2f of the %g that it may have; its databases and the harness had the others",
+			e.Cores, e.ServiceCores, stated)
+	}
+}
+
+// whyNot is why the last trial of a load that did not pass did not.
+func (c *Capacity) whyNot(machines int) string {
+	for _, t := range slices.Backward(c.Trials) {
+		if t.Machines == machines && t.Outcome != TrialPassed {
+			return t.Why
+		}
+	}
+	return ""
+}
+
+// sizing is the fleet that the capacity stands for when there is to be headroom: machines = rho_max x C_lower / rate of one
+// machine at the peak.
+func (c *Capacity) sizing() Sizing {
+	s := Sizing{Retries: c.Outage.Retries}
+	if s.Retries < 0 {
+		s.Retries = 0
+		for _, t := range c.at(c.Answer.Machines) {
+			s.Retries = max(s.Retries, t.Amplification-1)
+		}
+	}
+	d, t := time.Duration(c.Outage.ForNS).Seconds(), time.Duration(c.Outage.DrainNS).Seconds()
+	share := 1.0
+	if t+d > 0 {
+		share = t / (t + d)
+	}
+	a := s.Retries
+	s.Terms = []RhoTerm{
+		{"chance", rhoSafe, "beyond it short queues become long by chance"},
+		{"drain", share / (1 + a), fmt.Sprintf("what %s of outage have piled up, and %.2f further sends an operation, are gone within %s",
+			span(c.Outage.ForNS), a, span(c.Outage.DrainNS))},
+		{"retries", 1 / (1 + a), fmt.Sprintf("beyond it %.2f further sends an operation keep the service down by themselves", a)},
+	}
+	s.RhoMax = math.Inf(1)
+	for _, term := range s.Terms {
+		if term.Value < s.RhoMax {
+			s.RhoMax, s.Binds = term.Value, term.Name
+		}
+	}
+	if c.Answer.Found {
+		s.Machines = c.fleet(s.RhoMax * c.Answer.PerSecond)
+	}
+	s.Fewer = c.fewer(s.RhoMax)
+	return s
+}
+
+// fleet is how many machines make so many orders a second at the peak.
+func (c *Capacity) fleet(perSecond float64) int {
+	rate := c.Load.PerMachine()
+	if rate <= 0 {
+		return 0
+	}
+	return int(math.Floor(perSecond/rate + 1e-9))
+}
+
+// fewer is the fleet with one instance fewer. It is never calculated: what the others would do was measured or is not known.
+func (c *Capacity) fewer(float64) FewerInstances {
+	if c.Stated.Instances <= 1 {
+		return FewerInstances{Known: true, Says: "there is one instance: without it nothing is carried"}
+	}
+	return FewerInstances{Says: fmt.Sprintf("not measured: search again with --instances %d", c.Stated.Instances-1)}
+}
+
+// at are the trials of a load.
+func (c *Capacity) at(machines int) []*CapacityTrial {
+	var all []*CapacityTrial
+	for i := range c.Trials {
+		if c.Trials[i].Machines == machines {
+			all = append(all, &c.Trials[i])
+		}
+	}
+	return all
+}
+
+// curve fits the law of scalability: N is the sends under way on average, X the orders a second that ended well. Only trials
+// whose load was good count.
+func (c *Capacity) curve() (*stats.USLBand, string) {
+	var points []stats.ScalePoint
+	for _, t := range c.Trials {
+		if t.Outcome != TrialInvalid && t.Little.L > 0 && t.Goodput > 0 {
+			points = append(points, stats.ScalePoint{N: t.Little.L, X: t.Goodput})
+		}
+	}
+	band, err := stats.BandUSL(points, uslResamples, uslSteps, c.Seed)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return band, ""
+}
+
+func (c *Capacity) little() LittleSum {
+	s := LittleSum{Limit: littleLimit, Worst: -1}
+	for _, t := range c.Trials {
+		if t.Outcome != TrialPassed || t.Little.Off < 0 || t.Little.L < littleTold {
+			continue
+		}
+		s.Trials++
+		s.Worst = max(s.Worst, t.Little.Off)
+		if t.Little.Off <= littleLimit {
+			s.Within++
+		}
+	}
+	return s
+}
+
+// Limits beyond which a reader must be told of the machine. Ours.
+const (
+	foreignShare = 0.05 // of the machine, used by others
+	stealShare   = 0.02
+)
+
+func (c *Capacity) warnings() []string {
+	list := []string{}
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	foreign, stolen, throttled, losses := 0, 0, 0, 0
+	mostForeign, mostStolen := 0.0, 0.0
+	for _, t := range c.Trials {
+		e := t.Evidence
+		if share := e.OtherCores / float64(max(1, e.Cores)); share > foreignShare {
+			foreign, mostForeign = foreign+1, max(mostForeign, e.OtherCores)
+		}
+		if share := e.StealCores / float64(max(1, e.Cores)); share > stealShare {
+			stolen, mostStolen = stolen+1, max(mostStolen, e.StealCores)
+		}
+		if e.Throttled > 0.01 {
+			throttled++
+		}
+		if t.Loss {
+			losses++
+		}
+	}
+	n := len(c.Trials)
+	if losses > 0 {
+		say("money or goods were lost in %d of %d trials: that is worse than any limit missed", losses, n)
+	}
+	if foreign > 0 {
+		say("others used this machine: up to %.2f cores, more than %s of it in %d of %d trials; a quiet machine carries more", mostForeign, percent(foreignShare), foreign, n)
+	}
+	if stolen > 0 {
+		say("the host of this virtual machine took up to %.2f cores for others, in %d of %d trials", mostStolen, stolen, n)
+	}
+	if throttled > 0 {
+		say("the harness's control group has a limit of processor time and was held back by it in %d of %d trials", throttled, n)
+	}
+	if l := c.Little; l.Within < l.Trials {
+		say("Little's law holds within %s in %d of %d trials only: requests are missing from one of the two counts, or a queue grew", percent(l.Limit), l.Within, l.Trials)
+	}
+	if c.Answer.Tentative {
+		say("the answer is not confirmed: %s of the confirming trials passed, %d of %d are wanted", c.Answer.Confirmed, c.Method.ConfirmNeed, c.Method.ConfirmOf)
+	}
+	if c.Answer.Found && c.Answer.Gap > c.Method.Resolution*(1+1e-9)+1/float64(c.Answer.Machines) {
+		say("the bounds are %s apart, wanted %s", percent(c.Answer.Gap), percent(c.Method.Resolution))
+	}
+	return list
+}
+
+// ExitCode is 98 where money or data was lost at any load, 97 without a confirmed answer, 99 where the confirmed fleet is
+// smaller than the scenario's, else 0.
+func (c *Capacity) ExitCode() int {
+	switch {
+	case slices.ContainsFunc(c.Trials, func(t CapacityTrial) bool { return t.Loss }):
+		return ExitViolated
+	case c.Answer.Found && c.Answer.AboveMachines > 0 && !c.Answer.AtLeast && c.Answer.AboveMachines <= c.Load.Machines,
+		!c.Answer.Found && c.Answer.AboveMachines > 0 && c.failedBelow():
+		return ExitMissed
+	case !c.Answer.Found || c.Answer.Tentative:
+		return ExitInconclusive
+	case c.Answer.Machines < c.Load.Machines:
+		return ExitMissed
+	}
+	return ExitPass
+}
+
+// failedBelow: the service refused a load that was good, and carried none.
+func (c *Capacity) failedBelow() bool {
+	return slices.ContainsFunc(c.levels(), func(l level) bool { return l.failed > l.invalid+l.passed && l.machines <= c.Load.Machines })
+}

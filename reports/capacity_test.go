@@ -1,0 +1,354 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+func TestCapacityIsWhatWasConfirmedBelowWhatDidNotPass(t *testing.T) {
+	c := sampleCapacity()
+	a := c.Answer
+	if !a.Found || a.Tentative || a.Machines != 7189 || a.AboveMachines != 7374 || a.Confirmed != "4 of 4" {
+		t.Errorf("%+v", a)
+	}
+	for _, want := range []string{"carries at least 240 orders/s: 7,189 machines at the peak, with 120 orders an hour each", "not 246 here"} {
+		if !strings.Contains(c.Headline(), want) {
+			t.Errorf("%q lacks %q", c.Headline(), want)
+		}
+	}
+}
+
+func TestServiceThatHadNotTheProcessorsItMayHaveCarriesThatOrMore(t *testing.T) {
+	c := sampleCapacity()
+	if !c.Answer.AtLeast || c.Verdict() != "AT LEAST" || !strings.Contains(c.Answer.Why, "the service had 0.86 of the 2 that it may have") {
+		t.Errorf("%s: %+v", c.Verdict(), c.Answer)
+	}
+	for _, change := range []func(){
+		func() { c.Stated.Apart = true },
+		func() { c.Stated.Apart, c.Stated.CPUs = false, 0 },
+		func() { c.Stated.CPUs = 0.9 },
+	} {
+		change()
+		c.Conclude()
+		if c.Answer.AtLeast || c.Verdict() != "ANSWERED" || c.ExitCode() != ExitPass {
+			t.Errorf("%s: %+v of %+v", c.Verdict(), c.Answer, c.Stated)
+		}
+	}
+}
+
+func TestCapacityVerdicts(t *testing.T) {
+	change := func(of func(*Capacity)) *Capacity {
+		c := sampleCapacity()
+		c.Stated.CPUs = 0 // all that there are
+		of(c)
+		c.Conclude()
+		return c
+	}
+	outcome := func(c *Capacity, n int, outcome string) { c.Trials[n-1].Outcome = outcome }
+	for _, test := range []struct {
+		name    string
+		c       *Capacity
+		verdict string
+		code    int
+		says    string
+	}{
+		{"nothing was played", change(func(c *Capacity) { c.Trials = nil }), "NO ANSWER", ExitInconclusive, "no trial was played"},
+		{
+			"only three of the confirming trials were played",
+			change(func(c *Capacity) { c.Trials = c.Trials[:len(c.Trials)-1] }), "NOT CONFIRMED", ExitInconclusive, "(not confirmed)",
+		},
+		{
+			"two of five refused: the load below is the answer, and that was never confirmed",
+			change(func(c *Capacity) {
+				n := len(c.Trials)
+				outcome(c, n, TrialFailed)
+				outcome(c, n-1, TrialFailed)
+			}), "NOT CONFIRMED", ExitInconclusive, "6,834 machines",
+		},
+		{
+			"the harness gave out above",
+			change(func(c *Capacity) {
+				for i := range c.Trials {
+					if c.Trials[i].Outcome == TrialFailed {
+						outcome(c, i+1, TrialInvalid)
+					}
+				}
+			}), "AT LEAST", ExitPass, "at least 240",
+		},
+		{
+			"the fleet is as large as the harness can be",
+			change(func(c *Capacity) {
+				c.Method.Ceiling = 7189
+				c.Trials = slices.DeleteFunc(c.Trials, func(t CapacityTrial) bool { return t.Machines > 7189 })
+			}), "AT LEAST", ExitPass, "at least",
+		},
+		{
+			"money was lost, if only beyond the capacity",
+			change(func(c *Capacity) { c.Trials[8].Loss = true }), "LOST", ExitViolated, "240",
+		},
+		{
+			"its own fleet is not carried, and less is",
+			change(func(c *Capacity) { c.Load.Machines = 8000 }), "ANSWERED", ExitMissed, "7,189",
+		},
+		{
+			"not even the least load could be offered",
+			change(func(c *Capacity) {
+				c.Trials = c.Trials[:1]
+				outcome(c, 1, TrialInvalid)
+			}), "NO ANSWER", ExitInconclusive, "could be offered",
+		},
+		{
+			"not even the least load was carried",
+			change(func(c *Capacity) {
+				c.Trials = c.Trials[:1]
+				outcome(c, 1, TrialFailed)
+			}), "NO ANSWER", ExitMissed, "not even the least load was carried",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.c.Verdict() != test.verdict || test.c.ExitCode() != test.code || !strings.Contains(test.c.Headline(), test.says) {
+				t.Errorf("%s %d %q, want %s %d %q", test.c.Verdict(), test.c.ExitCode(), test.c.Headline(), test.verdict, test.code, test.says)
+			}
+		})
+	}
+}
+
+func TestHeadroomIsTheLeastOfThreeTerms(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		outage  OutageAsk
+		rho     float64
+		binds   string
+		percent float64
+	}{
+		{"a short outage leaves it to chance", OutageAsk{ForNS: 60e9, DrainNS: 300e9, Retries: 0}, 0.7, "chance", 0.7},
+		{"an outage that must be gone in its own time takes half", OutageAsk{ForNS: 60e9, DrainNS: 60e9, Retries: 0}, 0.5, "drain", 0.5},
+		{"retries take their share of that", OutageAsk{ForNS: 60e9, DrainNS: 60e9, Retries: 1}, 0.25, "drain", 0.25},
+		{"without an outage they bind by themselves", OutageAsk{ForNS: 0, DrainNS: 60e9, Retries: 1}, 0.5, "drain", 0.5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := sampleCapacity()
+			c.Outage = test.outage
+			c.Conclude()
+			s := c.Sizing
+			if math.Abs(s.RhoMax-test.rho) > 1e-9 || s.Binds != test.binds || s.Machines != int(test.rho*7189+1e-6) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+func TestRetriesAreThoseOfTheCarriedLoadUnlessToldOtherwise(t *testing.T) {
+	c := sampleCapacity()
+	if math.Abs(c.Sizing.Retries-0.01) > 1e-9 {
+		t.Errorf("%v", c.Sizing.Retries)
+	}
+}
+
+func TestOneInstanceFewerIsNeverCalculated(t *testing.T) {
+	c := sampleCapacity()
+	if f := c.Sizing.Fewer; !f.Known || f.Machines != 0 {
+		t.Errorf("%+v of the only instance", f)
+	}
+	c.Stated.Instances = 3
+	c.Conclude()
+	if f := c.Sizing.Fewer; f.Known || !strings.Contains(f.Says, "--instances 2") {
+		t.Errorf("%+v of three", f)
+	}
+}
+
+func TestTheLimitThatBindsIsTheDeepestThatIsFull(t *testing.T) {
+	full := func(of func(*Evidence)) *Capacity {
+		c := sampleCapacity()
+		for i := range c.Trials {
+			e := &c.Trials[i].Evidence
+			e.IdleCores = 1.5
+			if c.Trials[i].Outcome == TrialFailed {
+				of(e)
+			}
+		}
+		c.Conclude()
+		return c
+	}
+	for _, test := range []struct {
+		name, want string
+		of         func(*Evidence)
+	}{
+		{"nothing is full", Undetermined, func(*Evidence) {}},
+		{"the machine's processors", "CPU of this machine", func(e *Evidence) { e.IdleCores = 0.05 }},
+		{"the service's processors before the machine's", "CPU of the service", func(e *Evidence) { e.IdleCores, e.ServiceCores = 0.05, 1.95 }},
+		{"threads", "threads of front", func(e *Evidence) { e.Workers[1].Busy = 63 }},
+		{"threads that wait for connections", "connection pool of the service", func(e *Evidence) { e.Workers[1].Busy, e.PoolInUse, e.PoolWaiters = 63, 19.5, 30 }},
+		{"connections that wait for a row", "row locks", func(e *Evidence) { e.PoolInUse, e.DBLockWaiters = 19.5, 18 }},
+		{"the database's connections", "connections of the database", func(e *Evidence) { e.DBConnected = 151 }},
+		{"the disk", "disk", func(e *Evidence) { e.PressureIO, e.PoolInUse = 0.8, 19.5 }},
+		{"a quota", "CPU quota of the control group", func(e *Evidence) { e.QuotaCores, e.HarnessCores, e.ServiceCores, e.DatabaseCores = 1, 0.3, 0.4, 0.25 }},
+		{"open files", "open files of the service", func(e *Evidence) { e.OpenFiles = 19900 }},
+		{"memory", "memory of the service", func(e *Evidence) { e.ServiceRSS = 4 << 30 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := full(test.of).Binding
+			if b.Name != test.want {
+				t.Errorf("%s: %s", b.Name, b.Says)
+			}
+			for i := 1; i < len(b.Limits); i++ {
+				if b.Limits[i].Full && !b.Limits[i-1].Full {
+					t.Errorf("%s is ranked behind %s, which is not full", b.Limits[i].Name, b.Limits[i-1].Name)
+				}
+			}
+		})
+	}
+}
+
+func TestAMachineThatIsNotQuietIsSaid(t *testing.T) {
+	c := sampleCapacity()
+	for i := range c.Trials {
+		if c.Trials[i].Outcome == TrialFailed {
+			c.Trials[i].Outcome, c.Trials[i].Why = TrialInvalid, "lateness p99: 290 ms"
+			c.Trials[i].Evidence.OtherCores = 1.4
+		}
+	}
+	c.Conclude()
+	if c.Binding.Name != "others on this machine" || !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, "others used this machine") }) {
+		t.Errorf("%+v %q", c.Binding, c.Warnings)
+	}
+}
+
+func TestCurveEndsWhereMeasurementsEnd(t *testing.T) {
+	c := sampleCapacity()
+	most := 0.0
+	for _, tr := range c.Trials {
+		most = max(most, tr.Little.L)
+	}
+	if c.Curve == nil || c.Curve.To != most || c.Curve.Points[len(c.Curve.Points)-1].N != most {
+		t.Fatalf("%+v", c.Curve)
+	}
+	if peak := c.Curve.Curve.Peak(); peak > most && strings.Contains(c.curveText(), "highest at") {
+		t.Errorf("%q tells of a peak at %.0f, beyond %.0f", c.curveText(), peak, most)
+	}
+	c.Trials = c.Trials[:3]
+	c.Conclude()
+	if c.Curve != nil || !strings.Contains(c.curveText(), "a fit needs 5 measurements") {
+		t.Errorf("%q of three trials", c.curveText())
+	}
+}
+
+func TestLittleIsToldOfTrialsThatPassedWithEnoughUnderWay(t *testing.T) {
+	c := sampleCapacity()
+	l := c.Little
+	c.Trials[len(c.Trials)-1].Little.Off = 0.2
+	c.Conclude()
+	if l.Within != l.Trials || c.Little.Within != l.Within-1 || c.Little.Worst != 0.2 {
+		t.Errorf("%+v, then %+v", l, c.Little)
+	}
+	if !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, "Little's law holds") }) {
+		t.Errorf("%q", c.Warnings)
+	}
+}
+
+func TestTheSchemaIsThatOfTheCapacity(t *testing.T) {
+	defs := map[string]any{}
+	root := schemaOf(reflect.TypeFor[Capacity](), defs)
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["$id"] = "https://github.com/lunchrush/lunchrush/reports/capacity.schema.json"
+	root["title"] = "capacity.json of a lunchrush search"
+	root["description"] = "Rates are a second, cores are processors used on average, shares are fractions; *_ns are nanoseconds. -1 is not known."
+	root["$defs"] = defs
+	want, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if *updateSchema {
+		if err := os.WriteFile("capacity.schema.json", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if d := cmp.Diff(string(want), string(CapacitySchemaJSON)); d != "" {
+		t.Errorf("capacity.schema.json is out of date; run go test ./reports -run Schema -update-schema\n%s", d)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(CapacitySchemaJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("capacity.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("capacity.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Capacity{sampleCapacity(), func() *Capacity {
+		c := sampleCapacity()
+		c.Trials, c.Ended = []CapacityTrial{}, EndedInterrupted
+		c.Conclude()
+		return c
+	}()} {
+		var b bytes.Buffer
+		if err := CapacityJSON(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		got, err := jsonschema.UnmarshalJSON(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCapacityIsDrawnWhateverTheTrialsAre(t *testing.T) {
+	chance := rand.New(rand.NewPCG(3, 4))
+	for n := range 12 {
+		c := sampleCapacity()
+		c.Trials = c.Trials[:n]
+		for i := range c.Trials {
+			if chance.IntN(3) == 0 {
+				c.Trials[i].CreateP99NS, c.Trials[i].Goodput, c.Trials[i].Little.L, c.Trials[i].Offered = -1, 0, -1, 0
+			}
+		}
+		c.Conclude()
+		dir := t.TempDir()
+		if err := WriteCapacity(dir, c); err != nil {
+			t.Fatalf("%d trials: %v", n, err)
+		}
+		for _, name := range []string{CapacityHTMLFile, CapacityMDFile, CapacityJSONFile} {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil || len(text) == 0 || bytes.Contains(text, []byte("NaN")) || bytes.Contains(text, []byte("Inf")) {
+				t.Errorf("%s of %d trials: %v, %d bytes", name, n, err, len(text))
+			}
+		}
+	}
+}
+
+func TestNothingOfACapacityReportIsReadAsMarkup(t *testing.T) {
+	c := sampleCapacity()
+	const nasty = `<script>alert(1)</script>|*x*`
+	c.Scenario, c.Engine, c.Trials[8].Why, c.CommandLine = nasty, nasty, nasty, []string{nasty}
+	c.Conclude()
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"html": func(b *bytes.Buffer) error { return CapacityHTML(b, c) }, "markdown": func(b *bytes.Buffer) error { return CapacityMarkdown(b, c) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), "<script>") || name == "markdown" && strings.Contains(b.String(), "|*x*") {
+			t.Errorf("%s has it as it was", name)
+		}
+	}
+}
