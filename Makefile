@@ -10,7 +10,7 @@ LINT      = $(GO) tool -modfile=tools/go.mod golangci-lint
 
 # `make scenario peak-lunch` names its scenario as if it were a second goal. It is taken as the NAME, and given an empty
 # recipe; a third goal is refused, and so is the name of a target of this file, which make would run after the scenario.
-VERBS   := scenario prove plan show
+VERBS   := scenario prove capacity plan show
 TARGETS := $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 VERB    := $(filter $(VERBS),$(firstword $(MAKECMDGOALS)))
 ifneq ($(VERB),)
@@ -27,7 +27,7 @@ ifneq ($(VERB),)
   ifneq ($(STRAY),)
     $(error make $(VERB) takes one scenario; what is "$(STRAY)"? Values are given as in SEED=7 (make help))
   endif
-  ifeq ($(NAME)$(filter prove,$(VERB)),)
+  ifeq ($(NAME)$(filter prove capacity,$(VERB)),)
     $(error make $(VERB) wants the name of a scenario, as in "make $(VERB) peak-lunch"; "make list" shows them)
   endif
   ifneq ($(GOALS),)
@@ -52,6 +52,10 @@ prove: $(LUNCHRUSH) ## show a documented failure, then its cure: make prove call
 .PHONY: gate
 gate: $(LUNCHRUSH) ## compare what is here with another revision, in pairs of runs: make gate BASE=main [TESTBED= SEED=]
 	@$(LUNCHRUSH) gate gate-lunch --base '$(or $(BASE),main)' $(PLACE) $(OVER)
+
+.PHONY: capacity
+capacity: $(LUNCHRUSH) ## search for the largest fleet a service carries, about 15 minutes: make capacity [NAME=six-hundred-devices TESTBED= BUDGET=25m]
+	@$(LUNCHRUSH) capacity '$(or $(NAME),six-hundred-devices)' $(PLACE) $(OVER) $(if $(BUDGET),--budget '$(BUDGET)')
 
 .PHONY: plan
 plan: $(LUNCHRUSH) ## draw a scenario's demand, run nothing: make plan peak-night [SEED= SPEED= MACHINES=]

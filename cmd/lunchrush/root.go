@@ -70,7 +70,7 @@ Exit codes: 0 pass, 99 a limit missed, 98 money or data wrong, 97 inconclusive, 
 		return &usageError{err: plainFlagError(c, err), hint: fmt.Sprintf("see `%s --help`", c.CommandPath())}
 	})
 	root.AddCommand(
-		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newExplain(t), newReport(t), newCompare(t), newHistory(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t), newGate(t), newSQL(t), newEmbeddedRedis(t), newCalibrate(t), newMap(t),
+		newList(t), newShow(t), newPlan(t), newRun(t), newProve(t), newExplain(t), newReport(t), newCompare(t), newHistory(t), newFaults(t), newChaos(t), newServe(t), newTestbed(t), newGate(t), newSQL(t), newEmbeddedRedis(t), newCalibrate(t), newMap(t), newCapacity(t),
 	)
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -70,6 +70,7 @@ type Ground struct {
 	RunsDir string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run stay there
 	Binary  string               // the program that is the service; "" means this one
 	Notice  func(message string) // is told what is worth showing while a start takes long; nil: nobody is
+	Held    testbed.Holding      // for a measurement; zero: everybody runs anywhere
 }
 
 // opened counts the stages that this process has opened.
@@ -91,6 +92,7 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 		ReplicaDelay:   g.Engines.ReplicaDelay,
 		Binary:         g.Binary,
 		Notice:         g.Notice,
+		Held:           g.Held,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", g.Choice.Name, err), os.RemoveAll(logs))
@@ -118,6 +120,7 @@ type Options struct {
 	RunsDir  string          // the run folder is made in it
 	Binary   string          // the program that is the service in this run; "" means the stage's
 	Version  string          // of lunchrush, for the manifest
+	WarmUp   time.Duration   // of the play's beginning, which is audited and not measured
 	// OwnDefaults leaves out of the service's configuration what neither the scenario nor the wiring asks for, so that the program
 	// takes its own defaults. Otherwise it is told this program's.
 	OwnDefaults bool

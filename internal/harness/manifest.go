@@ -32,6 +32,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		ClockTo:     sc.Clock.To.String(),
 		StartedAt:   now,
 		PlayForNS:   int64(plan.Header.Length),
+		WarmUpNS:    int64(o.WarmUp),
 		PlanSHA256:  plan.SHA256(),
 		Testbed:     s.Choice.Name,
 		TestbedWhy:  s.Choice.Why,

@@ -155,7 +155,8 @@ func residual(u USL, points []ScalePoint) (sum float64) {
 	return sum
 }
 
-// Fitness is the share of the throughput's variance that the curve explains, 1 at best; below 0 a flat line would do better.
+// Fitness is the share of the throughput's variance that the curve explains, 1 at best; below 0 a flat line would do better. Of
+// measurements that are all the same it is 0: there is nothing to explain.
 func (u USL) Fitness(points []ScalePoint) float64 {
 	mean, total := 0.0, 0.0
 	for _, p := range points {
@@ -165,7 +166,7 @@ func (u USL) Fitness(points []ScalePoint) float64 {
 		total += (p.X - mean) * (p.X - mean)
 	}
 	if total == 0 {
-		return math.NaN()
+		return 0
 	}
 	return 1 - residual(u, points)/total
 }
