@@ -30,6 +30,7 @@ type Capacity struct {
 	Method      CapacityMethod     `json:"method"`
 	Outage      OutageAsk          `json:"outage"`
 	Trials      []CapacityTrial    `json:"trials"`
+	Fewer       *FewerSearch       `json:"fewer,omitempty"` // nil: there is but one instance, or it was not come to
 	Answer      CapacityAnswer     `json:"answer"`
 	Binding     Binding            `json:"binding"`
 	Sizing      Sizing             `json:"sizing"`
@@ -232,8 +233,19 @@ type RhoTerm struct {
 // FewerInstances is the fleet with one instance fewer.
 type FewerInstances struct {
 	Known    bool   `json:"known"`
-	Machines int    `json:"machines"`
+	Machines int    `json:"machines"` // with headroom, like [Sizing]'s
 	Says     string `json:"says"`
+}
+
+// A FewerSearch is a coarser search of its own, of the same service with one instance fewer of each role that has several: up
+// to the fleet that all of them carried.
+type FewerSearch struct {
+	Deployed    string          `json:"deployed"`
+	ConfirmNeed int             `json:"confirm_need"`
+	ConfirmOf   int             `json:"confirm_of"`
+	Resolution  float64         `json:"resolution"`
+	Trials      []CapacityTrial `json:"trials"`
+	Answer      CapacityAnswer  `json:"answer"`
 }
 
 // LittleSum is the cross-check over all trials whose load was good.

@@ -23,7 +23,10 @@ const (
 // Conclude draws from the trials what they say: the answer, the limit that binds, the fleet with headroom, the curve, the
 // cross-check. It may be called after any trial.
 func (c *Capacity) Conclude() {
-	c.Answer = c.answer()
+	c.Answer = c.answerOf(c.Trials, c.Method.ConfirmNeed, c.Method.ConfirmOf, c.Method.Ceiling)
+	if f := c.Fewer; f != nil {
+		f.Answer = c.answerOf(f.Trials, f.ConfirmNeed, f.ConfirmOf, c.Answer.Machines)
+	}
 	c.Binding = c.binding()
 	c.shortOfProcessors()
 	c.Sizing = c.sizing()
@@ -39,14 +42,14 @@ type level struct {
 	confirmed, refused      int // of the confirmation
 }
 
-func (l level) carries(m CapacityMethod) bool {
-	return l.passed > l.failed+l.invalid && (l.refused == 0 || l.refused <= m.ConfirmOf-m.ConfirmNeed)
+func (l level) carries(need, of int) bool {
+	return l.passed > l.failed+l.invalid && l.refused <= of-need
 }
 
-// levels are the loads that were tried, ascending.
-func (c *Capacity) levels() []level {
+// levelsOf are the loads of trials, ascending.
+func levelsOf(trials []CapacityTrial) []level {
 	var all []level
-	for _, t := range c.Trials {
+	for _, t := range trials {
 		i := slices.IndexFunc(all, func(l level) bool { return l.machines == t.Machines })
 		if i < 0 {
 			all = append(all, level{machines: t.Machines})
@@ -75,13 +78,14 @@ func (c *Capacity) levels() []level {
 // StepConfirm is the step of a trial that is to confirm a load.
 const StepConfirm = "confirm"
 
-// answer finds the greatest load that was carried below the least that was not.
-func (c *Capacity) answer() CapacityAnswer {
+// answerOf finds the greatest load that was carried below the least that was not. ceiling is the greatest that was to be tried;
+// 0: there was none.
+func (c *Capacity) answerOf(trials []CapacityTrial, need, of, ceiling int) CapacityAnswer {
 	var a CapacityAnswer
 	var lower, upper *level
-	all := c.levels()
+	all := levelsOf(trials)
 	for i := range all {
-		if l := &all[i]; !l.carries(c.Method) {
+		if l := &all[i]; !l.carries(need, of) {
 			upper = l
 			break
 		}
@@ -97,22 +101,22 @@ func (c *Capacity) answer() CapacityAnswer {
 		return a
 	case lower == nil:
 		if upper.invalid >= upper.failed {
-			a.Why = "not even the least load could be offered as planned: " + c.whyNot(upper.machines)
+			a.Why = "not even the least load could be offered as planned: " + whyNot(trials, upper.machines)
 		} else {
-			a.Why = "not even the least load was carried: " + c.whyNot(upper.machines)
+			a.Why = "not even the least load was carried: " + whyNot(trials, upper.machines)
 		}
 		return a
 	}
 	a.Found, a.Machines, a.PerSecond = true, lower.machines, float64(lower.machines)*rate
 	a.Confirmed = fmt.Sprintf("%d of %d", lower.confirmed, lower.confirmed+lower.refused)
-	a.Tentative = lower.confirmed < c.Method.ConfirmNeed
+	a.Tentative = lower.confirmed < need
 	switch {
-	case upper == nil && c.Method.Ceiling > 0 && lower.machines >= c.Method.Ceiling:
+	case upper == nil && ceiling > 0 && lower.machines >= ceiling:
 		a.AtLeast, a.Why = true, c.Method.CeilingWhy
 	case upper == nil:
 		a.AtLeast, a.Why = true, "the search ended before any load was refused"
 	case upper.invalid > upper.failed:
-		a.AtLeast, a.Why = true, "at the next load the harness gave out, not the service: "+c.whyNot(upper.machines)
+		a.AtLeast, a.Why = true, "at the next load the harness gave out, not the service: "+whyNot(trials, upper.machines)
 	}
 	if upper != nil {
 		a.Gap = float64(upper.machines)/float64(lower.machines) - 1
@@ -137,8 +141,8 @@ func (c *Capacity) shortOfProcessors() {
 }
 
 // whyNot is why the last trial of a load that did not pass did not.
-func (c *Capacity) whyNot(machines int) string {
-	for _, t := range slices.Backward(c.Trials) {
+func whyNot(trials []CapacityTrial, machines int) string {
+	for _, t := range slices.Backward(trials) {
 		if t.Machines == machines && t.Outcome != TrialPassed {
 			return t.Why
 		}
@@ -190,12 +194,23 @@ func (c *Capacity) fleet(perSecond float64) int {
 	return int(math.Floor(perSecond/rate + 1e-9))
 }
 
-// fewer is the fleet with one instance fewer. It is never calculated: what the others would do was measured or is not known.
-func (c *Capacity) fewer(float64) FewerInstances {
-	if c.Stated.Instances <= 1 {
+// fewer is the fleet with one instance fewer. It is never calculated: what the others do was measured or is not known.
+func (c *Capacity) fewer(rhoMax float64) FewerInstances {
+	f := c.Fewer
+	switch {
+	case c.Stated.Instances <= 1:
 		return FewerInstances{Known: true, Says: "there is one instance: without it nothing is carried"}
+	case f == nil || !f.Answer.Found:
+		return FewerInstances{Says: fmt.Sprintf("not measured; search with --instances %d", c.Stated.Instances-1)}
 	}
-	return FewerInstances{Says: fmt.Sprintf("not measured: search again with --instances %d", c.Stated.Instances-1)}
+	says := fmt.Sprintf("%s carried %s orders/s (%s of the confirming trials)", f.Deployed, rateText(f.Answer.PerSecond), f.Answer.Confirmed)
+	switch {
+	case f.Answer.Above > 0:
+		says += fmt.Sprintf(", and not %s", rateText(f.Answer.Above))
+	case f.Answer.Machines >= c.Answer.Machines:
+		says += ", as much as all of them"
+	}
+	return FewerInstances{Known: !f.Answer.Tentative, Machines: c.fleet(rhoMax * f.Answer.PerSecond), Says: says}
 }
 
 // at are the trials of a load.
@@ -310,5 +325,5 @@ func (c *Capacity) ExitCode() int {
 
 // failedBelow: the service refused a load that was good, and carried none.
 func (c *Capacity) failedBelow() bool {
-	return slices.ContainsFunc(c.levels(), func(l level) bool { return l.failed > l.invalid+l.passed && l.machines <= c.Load.Machines })
+	return slices.ContainsFunc(levelsOf(c.Trials), func(l level) bool { return l.failed > l.invalid+l.passed && l.machines <= c.Load.Machines })
 }

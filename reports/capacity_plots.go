@@ -148,7 +148,7 @@ func drawTails(c *Capacity) string {
 // medians is a figure's median at each load, by load.
 func medians(c *Capacity, of func(*CapacityTrial) int64) []svg.Point {
 	var points []svg.Point
-	for _, l := range c.levels() {
+	for _, l := range levelsOf(c.Trials) {
 		var values []int64
 		offered := 0.0
 		for _, t := range c.at(l.machines) {

@@ -166,6 +166,18 @@ func TestOneInstanceFewerIsNeverCalculated(t *testing.T) {
 	if f := c.Sizing.Fewer; f.Known || !strings.Contains(f.Says, "--instances 2") {
 		t.Errorf("%+v of three", f)
 	}
+	chance := rand.New(rand.NewPCG(5, 6))
+	c.Fewer = &FewerSearch{Deployed: "front 2, gate 2", ConfirmNeed: 2, ConfirmOf: 3, Resolution: 0.1}
+	for n, m := range []int{5032, 6038, 7189} {
+		c.Fewer.Trials = append(c.Fewer.Trials, sampleTrial(n+1, "ramp", m, chance))
+	}
+	for n := range 2 {
+		c.Fewer.Trials = append(c.Fewer.Trials, sampleTrial(n+4, StepConfirm, 7189, chance))
+	}
+	c.Conclude()
+	if f := c.Sizing.Fewer; !f.Known || f.Machines != 5032 || !strings.Contains(f.Says, "as much as all of them") {
+		t.Errorf("%+v of three, of which two carry as much", f)
+	}
 }
 
 func TestTheLimitThatBindsIsTheDeepestThatIsFull(t *testing.T) {

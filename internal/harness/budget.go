@@ -23,22 +23,23 @@ const LeastMeasure = 13 * time.Second
 // drain, the judging. Measured on two cores; a search corrects it by its own trials as it goes.
 const (
 	closing          = 15 * time.Second
-	overheadBase     = 9 * time.Second
-	overheadMachines = time.Millisecond // each
+	overheadBase     = 7 * time.Second
+	overheadMachines = 800 * time.Microsecond // each
 )
 
-// rampSteps is how many loads of the ramp are reckoned with before anything is known: 25 times the start.
-const rampSteps = 8
+// rampTrials is how many trials of the ramp are reckoned with before anything is known: up to 17 times the start, and the votes of
+// the load that does not pass.
+const rampTrials = 9
 
 // expectedTrials is about how many trials a search takes: the ramp, a majority for each halving, a confirmation.
 func expectedTrials(m reports.CapacityMethod) int {
 	halvings := math.Ceil(math.Log2(math.Log(m.Growth) / math.Log(1+m.Resolution)))
-	return rampSteps + int(math.Ceil(halvings*(float64(m.Majority)+2)/2)) + m.ConfirmNeed + 1
+	return rampTrials + int(math.Ceil(halvings*(float64(m.Majority)+2)/2)) + m.ConfirmNeed + 1
 }
 
 // fit decides how long trials are, from the budget, before the first: as long as the full method's when there is time, shorter
-// down to the least otherwise. It says what was given up.
-func fit(m reports.CapacityMethod, start int) reports.CapacityMethod {
+// down to the least otherwise. share is what this search may have of the budget. It says what was given up.
+func fit(m reports.CapacityMethod, start int, share float64) reports.CapacityMethod {
 	m.Expected = expectedTrials(m)
 	m.GaveUp = []string{}
 	if m.WarmUpNS > 0 && m.MeasureNS > 0 {
@@ -50,13 +51,12 @@ func fit(m reports.CapacityMethod, start int) reports.CapacityMethod {
 	}
 	// The trials that count are about ten times the start, as far as anybody knows.
 	beside := overheadBase + overheadMachines*time.Duration(10*start)
-	each := (time.Duration(m.BudgetNS)-closing)/time.Duration(m.Expected) - beside
+	each := (time.Duration(share*float64(m.BudgetNS))-closing)/time.Duration(m.Expected) - beside
 	full := fullWarmUp + fullMeasure
 	if each >= full {
 		return m
 	}
-	share := float64(each) / float64(full)
-	warm := max(leastWarmUp, time.Duration(share*float64(fullWarmUp)).Truncate(time.Second))
+	warm := max(leastWarmUp, time.Duration(float64(each)/float64(full)*float64(fullWarmUp)).Truncate(time.Second))
 	play := max(LeastMeasure, (each - warm).Truncate(time.Second))
 	m.WarmUpNS, m.MeasureNS = int64(warm), int64(play)
 	m.GaveUp = append(m.GaveUp, fmt.Sprintf("length: trials of %s + %s in place of %s + %s, for %d of them to fit into %s",

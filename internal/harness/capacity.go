@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/simulator"
@@ -60,24 +62,20 @@ func (s *Stage) Capacity(ctx context.Context, o CapacityOptions) (*reports.Capac
 		budget: o.Budget, spent: func() time.Duration { return time.Since(o.Began) },
 		length: func(machines int) time.Duration { return time.Duration(c.Method.WarmUpNS) + c.measured(machines) },
 	}
+	if c.Stated.Instances > 1 {
+		purse.budget -= time.Duration(fewerShare * float64(o.Budget))
+	}
 	look := &search{
 		start: c.Load.Machines, ceiling: c.Method.Ceiling, growth: c.Method.Growth, resolution: c.Method.Resolution,
 		majority: c.Method.Majority, need: c.Method.ConfirmNeed, of: c.Method.ConfirmOf, afford: purse.affords,
 	}
-	look.trial = func(ctx context.Context, step string, machines int) (string, error) {
-		began := time.Now()
-		t, err := s.trial(ctx, &o, c, step, machines)
-		if err != nil {
-			return "", err
-		}
-		t.TookNS = int64(time.Since(began))
-		purse.paid(machines, time.Since(began))
-		c.Trials = append(c.Trials, t)
-		o.Tell(trialLine(&t))
-		c.Conclude()
-		return t.Outcome, reports.WriteCapacity(o.Dir, c.Capacity)
-	}
+	look.floor = int(math.Ceil(fewestOrders / c.Load.PerMachine() / longestTrial.Seconds()))
+	look.trial = s.player(&o, c, purse, func(t reports.CapacityTrial) { c.Trials = append(c.Trials, t) })
 	f, err := look.run(ctx)
+	if err == nil && c.Stated.Instances > 1 && c.Answer.Found {
+		purse.budget = o.Budget
+		err = s.fewer(ctx, o, c, purse)
+	}
 	c.FinishedAt = time.Now()
 	switch {
 	case errors.Is(err, errBudget) || err != nil && errors.Is(context.Cause(ctx), errBudget):
@@ -97,6 +95,23 @@ func (s *Stage) Capacity(ctx context.Context, o CapacityOptions) (*reports.Capac
 	return c.Capacity, errors.Join(err, reports.WriteCapacity(o.Dir, c.Capacity))
 }
 
+// player is a search's trial: it plays one, keeps it, and writes what is known by then.
+func (s *Stage) player(o *CapacityOptions, c *capacity, purse *purse, keep func(reports.CapacityTrial)) func(context.Context, string, int) (string, error) {
+	return func(ctx context.Context, step string, machines int) (string, error) {
+		began := time.Now()
+		t, err := s.trial(ctx, o, c, step, machines)
+		if err != nil {
+			return "", err
+		}
+		t.TookNS = int64(time.Since(began))
+		purse.paid(machines, time.Since(began))
+		keep(t)
+		c.Conclude()
+		o.Tell(trialLine(&t))
+		return t.Outcome, reports.WriteCapacity(o.Dir, c.Capacity)
+	}
+}
+
 // A capacity is a report in the making.
 type capacity struct {
 	*reports.Capacity
@@ -110,6 +125,9 @@ func (c *capacity) measured(machines int) time.Duration {
 	least := time.Duration(orders / rate * float64(time.Second)).Round(time.Second)
 	return max(time.Duration(c.Method.MeasureNS), min(least, longestTrial))
 }
+
+// fewestOrders is how many orders a trial has at the least: of fewer there is nothing to judge.
+const fewestOrders = 10
 
 // longestTrial bounds that: percentiles of fewer orders are then judged by their maximum.
 const longestTrial = time.Minute
@@ -152,7 +170,11 @@ func (s *Stage) newCapacity(o *CapacityOptions) (*capacity, error) {
 		}
 		c.Load.Expect = append(c.Load.Expect, line)
 	}
-	c.Method = fit(c.Method, sc.Fleet.Machines)
+	share := 1.0
+	if c.Stated.Instances > 1 {
+		share -= fewerShare
+	}
+	c.Method = fit(c.Method, sc.Fleet.Machines, share)
 	c.Method.Ceiling, c.Method.CeilingWhy = ceiling()
 	c.Conclude()
 	return &capacity{c}, nil
@@ -186,6 +208,9 @@ func ceiling() (int, string) {
 // trial plays one load.
 func (s *Stage) trial(ctx context.Context, o *CapacityOptions, c *capacity, step string, machines int) (reports.CapacityTrial, error) {
 	n := len(c.Trials) + 1
+	if c.Fewer != nil {
+		n += len(c.Fewer.Trials)
+	}
 	none := reports.CapacityTrial{}
 	measure, warm := c.measured(machines), time.Duration(c.Method.WarmUpNS)
 	sc, _, err := Steady(o.Scenario, machines, warm+measure)
@@ -226,19 +251,28 @@ func (s *Stage) trial(ctx context.Context, o *CapacityOptions, c *capacity, step
 		o.Quiet()
 	}
 	most := w.maxConnections(context.WithoutCancel(ctx))
-	if err := errors.Join(err, w.close()); err != nil {
+	closing := w.close()
+	var dead *death
+	died := ctx.Err() == nil && errors.As(err, &dead) && slices.Contains(serviceParts(sc.Topology), testbed.Part(dead.part)) && result.Analysis != nil
+	if died {
+		err = nil
+	}
+	if err := errors.Join(err, closing); err != nil {
 		return none, err
 	}
 	run := &result.Analysis.Run
 	from := run.StartedAt.Add(time.Duration(run.PlayFromNS + run.WarmUpNS))
 	e, err := w.evidence(from, from.Add(measure))
-	if err != nil {
+	if err != nil && !died {
 		return none, err
 	}
 	e.DBConnections = most
 	t, err := reports.JudgeTrial(result.Dir, result.Analysis, planned, e)
 	if err != nil {
 		return none, err
+	}
+	if died {
+		t.Outcome, t.Why = reports.TrialFailed, "the service did not live through it: "+dead.Error()
 	}
 	t.N, t.Step, t.Planned = n, step, c.Load.PerMachine()*float64(machines)
 	if t.Folder, err = filepath.Rel(o.Dir, result.Dir); err != nil {

@@ -33,6 +33,15 @@ type part struct {
 	died     chan error    // of a death that nobody ordered; has room for one; several parts may share one
 }
 
+// A death is the end of a part that nobody had ordered.
+type death struct {
+	part string
+	why  error
+}
+
+func (d *death) Error() string { return d.part + " died: " + d.why.Error() }
+func (d *death) Unwrap() error { return d.why }
+
 // newPart takes over a started instance and watches it.
 func newPart(p *part, i testbed.Instance) *part {
 	if p.died == nil {
@@ -54,7 +63,7 @@ func (p *part) take(i testbed.Instance) {
 			return
 		}
 		select {
-		case p.died <- fmt.Errorf("%s died: %w", p.name, errors.Join(i.Err(), errors.New("nobody had ordered it"))):
+		case p.died <- &death{p.name, errors.Join(i.Err(), errors.New("nobody had ordered it"))}:
 		default:
 		}
 	}()

@@ -17,6 +17,7 @@ import (
 type search struct {
 	start      int     // machines
 	ceiling    int     // no load beyond it is tried; 0: none
+	floor      int     // nor one below this
 	growth     float64 // of the ramp, > 1
 	resolution float64 // between the bounds, as a share of the lower
 	majority   int     // odd
@@ -98,7 +99,7 @@ func (s *search) ramp(ctx context.Context) (stopped string, err error) {
 		if s.ceiling > 0 {
 			load = min(load, s.ceiling)
 		}
-		if load < 1 || load == f.lower {
+		if load < max(1, s.floor) || load == f.lower {
 			return "", nil
 		}
 		if !s.can(1, load) {

@@ -145,6 +145,15 @@ func TestServiceThatCarriesNothingHasNoAnswer(t *testing.T) {
 	}
 }
 
+func TestNothingIsTriedBelowTheFloor(t *testing.T) {
+	k := &known{capacity: 0.5}
+	s := methods(k.trial)
+	s.floor = 100
+	if f, err := s.run(t.Context()); err != nil || f.lower != 0 || slices.Min(k.loads) < 100 {
+		t.Errorf("%+v, %v: %v", f, err, k.loads)
+	}
+}
+
 func TestCeilingIsTriedAndNotPassed(t *testing.T) {
 	k := &known{capacity: 1e9}
 	s := methods(k.trial)
