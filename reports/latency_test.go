@@ -197,7 +197,7 @@ func TestEveryMeasureIsDocumentedAndReads(t *testing.T) {
 	m := byName(a.Measures)
 	want := map[string]float64{
 		"loss.total": 1, "loss.fen": 350, "dispensed_and_refunded": 1, "double_dispense": 0, "recovered": 1, "remedies": 1, "refunds": 1, "pushes.lost": 1,
-		"amplification": 321.0 / 321, "backlog.max": 7, "backlog.end": 3, "backlog.age_max": 1.5e9, "goodput.ratio": 320.0 / 321, "queue.voided": 0,
+		"amplification": 321.0 / 321, "backlog.max": 7, "backlog.end": 3, "backlog.age_max": 1.5e9, "goodput.ratio": 320.0 / 321, "goodput.offered": 320.0 / 321, "queue.voided": 0,
 		"oversold": 0, "undersold": 0, "queue.later_than_60s": 0, "service.cpu": 0.2, "service.rss": 50 << 20, "create.max": 300e6, "notify.errors": 0, "pay_to_dispense.max": 49.5e9,
 	}
 	for name, v := range want {

@@ -245,6 +245,7 @@ func (t *Timeline) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
 		t.tally(e.Kind).offered++
 		t.ready = append(t.ready, e)
 		t.crowd.pass(t.now(), t.inFlight)
+		t.crowd.sum += (t.now() - e.Due).Seconds() // it is under way since then
 		if t.inFlight++; t.inFlight > t.workers {
 			t.bound++
 		}
