@@ -24,6 +24,9 @@ const (
 // othersShare is how much of the machine others must use to be the likely reason of a load that was late. Ours.
 const othersShare = 0.10
 
+// disturbed reports whether others used so much of the machine that they may be the reason of anything.
+func (e *Evidence) disturbed() bool { return e.OtherCores > othersShare*float64(e.Cores) }
+
 // A limit is something that a service can run into: how much of it is used, in words too. Used below 0 is not known.
 type limit struct {
 	name string
@@ -60,7 +63,11 @@ var limitsInDepth = []limit{
 		return used / e.QuotaCores, fmt.Sprintf("%.2f of %.2f cores; it was held back %s of the time", used, e.QuotaCores, shareText(e.Throttled))
 	}},
 	{"disk", fullDisk, func(_ *Capacity, e *Evidence) (float64, string) {
-		return e.PressureIO, fmt.Sprintf("everybody waited for it %s of the time; the database synced to it %s times a second", shareText(e.PressureIO), countText(e.DBSyncs))
+		says := fmt.Sprintf("everybody waited for it %s of the time", shareText(e.PressureIO))
+		if e.DBSyncs >= 0 {
+			says += fmt.Sprintf("; the database's log was synced %s times a second", count(int64(e.DBSyncs+0.5)))
+		}
+		return e.PressureIO, says
 	}},
 	{"row locks", fullLocks, func(_ *Capacity, e *Evidence) (float64, string) {
 		if e.DBLockWaiters < 0 || e.PoolInUse < 0 {
@@ -154,7 +161,7 @@ func (c *Capacity) binding() Binding {
 		}
 	}
 	switch {
-	case above.Outcome == TrialInvalid && above.Evidence.OtherCores > othersShare*float64(above.Evidence.Cores):
+	case above.Outcome == TrialInvalid && above.Evidence.disturbed():
 		b.Name = "others on this machine"
 		b.Says = fmt.Sprintf("they used %.2f of %d cores, and the load could not be offered: %s", above.Evidence.OtherCores, above.Evidence.Cores, above.Why)
 	case above.Outcome == TrialInvalid:
@@ -213,11 +220,4 @@ func shareText(v float64) string {
 		return "0 %"
 	}
 	return percent(v)
-}
-
-func countText(v float64) string {
-	if v < 0 {
-		return "?"
-	}
-	return count(int64(v + 0.5))
 }

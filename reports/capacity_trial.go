@@ -41,8 +41,8 @@ func NeedsFault(measure string) bool {
 // planned is how many orders of its plan were due after it.
 //
 // A run whose load was not what was planned says nothing about the service, but in one case: sends that were late for
-// no other reason than that every worker of the harness was waiting for the service. The service then had less than the load, and
-// failing with less it would have failed with all of it.
+// no other reason than that every worker of the harness was waiting for the service, on a machine that others left alone. The
+// service then had less than the load, and failing with less it would have failed with all of it.
 func JudgeTrial(dir string, a *Analysis, planned int, e Evidence) (CapacityTrial, error) {
 	m := byName(a.Measures)
 	seconds := float64(a.Run.PlayForNS-a.Run.WarmUpNS) / 1e9
@@ -153,7 +153,7 @@ func (t *CapacityTrial) decide(a *Analysis) {
 	switch {
 	case loss.Status == failed:
 		t.Outcome, t.Loss, t.Why = TrialFailed, true, loss.Got
-	case load.Status != passed && missed >= 0 && waitedFor(a):
+	case load.Status != passed && missed >= 0 && waitedFor(a) && !t.Evidence.disturbed():
 		t.Outcome, t.Why = TrialFailed, name(rest[missed])+"; all workers of the harness waited for the service, so that it had less than the load"
 	case load.Status != passed:
 		t.Outcome, t.Why = TrialInvalid, load.Note

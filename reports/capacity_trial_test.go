@@ -104,6 +104,10 @@ func TestTrialOutcomes(t *testing.T) {
 			a.Certificate[0].Status, a.Certificate[1].Status = failed, failed
 			a.Expect[0].Status, a.Expect[0].Got = failed, "8 s"
 		}, TrialFailed, false, "all workers of the harness waited for the service"},
+		{"all workers waited, on a machine that others used", func(a *Analysis) {
+			a.Certificate[0].Status, a.Certificate[1].Status, a.Expect[0].Status = failed, failed, failed
+			a.Run.Machine.Cores = 4 // of which others used one, see below
+		}, TrialInvalid, false, ""},
 		{"all workers waited, and the run broke off besides", func(a *Analysis) {
 			a.Certificate = append(a.Certificate, Check{Name: checkEndedWhole, Status: failed})
 			a.Certificate[1].Status, a.Expect[0].Status = failed, failed
@@ -124,7 +128,11 @@ func TestTrialOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, a := steadyRun(t)
 			tt.change(a)
-			got, err := JudgeTrial(dir, a, 400, Evidence{})
+			e := Evidence{Cores: 4, OtherCores: 0.1}
+			if a.Run.Machine.Cores == 4 {
+				e.OtherCores = 1
+			}
+			got, err := JudgeTrial(dir, a, 400, e)
 			if err != nil {
 				t.Fatal(err)
 			}

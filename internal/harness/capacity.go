@@ -175,7 +175,7 @@ func (s *Stage) newCapacity(o *CapacityOptions) (*capacity, error) {
 		share -= fewerShare
 	}
 	c.Method = fit(c.Method, sc.Fleet.Machines, share)
-	c.Method.Ceiling, c.Method.CeilingWhy = ceiling()
+	c.Method.Ceiling, c.Method.CeilingWhy = ceiling(sc.Topology, openFilesLimit())
 	c.Conclude()
 	return &capacity{c}, nil
 }
@@ -195,14 +195,18 @@ func instances(t scenarios.Topology) int {
 // filesAside is how many open files the harness needs beside the machines' long polls.
 const filesAside = 1500
 
-// ceiling is the largest fleet that this process can be: each machine keeps a connection, and so a file, open.
-func ceiling() (int, string) {
-	files := openFilesLimit()
+// ceiling is the largest fleet that this process can be: each machine keeps a connection, and so a file, open; behind the
+// balancer, which is in this process, it takes three.
+func ceiling(t scenarios.Topology, files int) (int, string) {
 	if files <= 0 || files > 1<<20 {
 		return 0, ""
 	}
-	n := max(1, files-filesAside)
-	return n, fmt.Sprintf("the harness can be %d machines at most: each keeps a connection, and this process may have %d files open (ulimit -n)", n, files)
+	each, what := 1, "a connection"
+	if several(t) {
+		each, what = 3, "three connections, two of them through the balancer"
+	}
+	n := max(1, (files-filesAside)/each)
+	return n, fmt.Sprintf("the harness can be %d machines at most: each keeps %s open, and this process may have %d files open (ulimit -n)", n, what, files)
 }
 
 // trial plays one load.

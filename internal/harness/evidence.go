@@ -105,9 +105,6 @@ func theDatabase(e *reports.Evidence, window []sight, seconds float64) {
 		return max(0, b-a) / seconds
 	}
 	e.DBQueries, e.DBLockWaits, e.DBSyncs = rate("Questions"), rate("Innodb_row_lock_waits"), rate("Innodb_os_log_fsyncs")
-	if e.DBSyncs < 0 {
-		e.DBSyncs = rate("Innodb_data_fsyncs")
-	}
 	if ms := rate("Innodb_row_lock_time"); ms >= 0 {
 		e.DBLockWaiters = ms / 1e3 // milliseconds waited in a second, of all that waited
 	}

@@ -31,7 +31,7 @@ func looksAt(n int) []sight {
 			quota:    1.5, waited: at / 4,
 			status: map[string]float64{
 				"Threads_running": 4, "Threads_connected": float64(20 + i%3), "Questions": float64(2000 * i), "Innodb_row_lock_time": float64(500 * i),
-				"Innodb_row_lock_waits": float64(10 * i), "Innodb_data_fsyncs": float64(90 * i),
+				"Innodb_row_lock_waits": float64(10 * i), "Innodb_os_log_fsyncs": float64(90 * i),
 			},
 			metrics: map[string]float64{
 				"lunchrush_db_connections_in_use": 12, "lunchrush_db_wait_seconds_total": 3 * float64(i), "process_open_fds": float64(600 + i), "process_max_fds": 20000,

@@ -10,6 +10,26 @@ import (
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
+func TestCeilingIsWhatTheHarnessCanKeepOpen(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		topology scenarios.Topology
+		files    int
+		want     int
+	}{
+		{"one process: a file for each machine", scenarios.Topology{}, 20_000, 18_500},
+		{"behind the balancer: three", scenarios.Topology{Front: 2}, 20_000, 6_166},
+		{"no limit that matters", scenarios.Topology{}, 1 << 30, 0},
+		{"a limit that leaves none", scenarios.Topology{}, 1000, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, why := ceiling(tt.topology, tt.files); got != tt.want || (why == "") != (got == 0) {
+				t.Errorf("%d %q", got, why)
+			}
+		})
+	}
+}
+
 func TestProcessorsAreSharedOut(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("nobody is held to processors here")

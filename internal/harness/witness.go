@@ -144,9 +144,9 @@ func (w *witness) askEngine(ctx context.Context, s *sight) {
 	}
 }
 
-// statusQuery asks for the database's counters that a look has. MariaDB counts the syncs of its log with all others since 10.8.
+// statusQuery asks for the database's counters that a look has. MariaDB has not counted the syncs of its log since 10.8.
 const statusQuery = `SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_running', 'Threads_connected', 'Questions',
-	'Innodb_row_lock_time', 'Innodb_row_lock_waits', 'Innodb_os_log_fsyncs', 'Innodb_data_fsyncs')`
+	'Innodb_row_lock_time', 'Innodb_row_lock_waits', 'Innodb_os_log_fsyncs')`
 
 func (w *witness) askDatabase(ctx context.Context) map[string]float64 {
 	rows, err := w.db.QueryContext(ctx, statusQuery)
