@@ -46,10 +46,18 @@ var errBudget = errors.New(outOfBudget)
 // Capacity searches for the largest fleet that the service carries. Whatever ends the search, what was measured until then is
 // returned, concluded and written; the error says why it is partial.
 func (s *Stage) Capacity(ctx context.Context, o CapacityOptions) (*reports.Capacity, error) {
-	c, err := s.newCapacity(&o)
+	c, err := newCapacity(&o, s.Choice.Name, s.Engine())
 	if err != nil {
 		return nil, err
 	}
+	return c.search(ctx, o, s.trial)
+}
+
+// A player plays one trial of a search.
+type player func(ctx context.Context, o *CapacityOptions, c *capacity, step string, machines int) (reports.CapacityTrial, error)
+
+// search is Capacity, whoever plays the trials.
+func (c *capacity) search(ctx context.Context, o CapacityOptions, play player) (*reports.Capacity, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -70,11 +78,11 @@ func (s *Stage) Capacity(ctx context.Context, o CapacityOptions) (*reports.Capac
 		majority: c.Method.Majority, need: c.Method.ConfirmNeed, of: c.Method.ConfirmOf, afford: purse.affords,
 	}
 	look.floor = int(math.Ceil(fewestOrders / c.Load.PerMachine() / longestTrial.Seconds()))
-	look.trial = s.player(&o, c, purse, func(t reports.CapacityTrial) { c.Trials = append(c.Trials, t) })
+	look.trial = c.trials(&o, play, purse, func(t reports.CapacityTrial) { c.Trials = append(c.Trials, t) })
 	f, err := look.run(ctx)
 	if err == nil && c.Stated.Instances > 1 && c.Answer.Found {
 		purse.budget = o.Budget
-		err = s.fewer(ctx, o, c, purse)
+		err = c.fewer(ctx, o, play, purse)
 	}
 	c.FinishedAt = time.Now()
 	switch {
@@ -95,11 +103,11 @@ func (s *Stage) Capacity(ctx context.Context, o CapacityOptions) (*reports.Capac
 	return c.Capacity, errors.Join(err, reports.WriteCapacity(o.Dir, c.Capacity))
 }
 
-// player is a search's trial: it plays one, keeps it, and writes what is known by then.
-func (s *Stage) player(o *CapacityOptions, c *capacity, purse *purse, keep func(reports.CapacityTrial)) func(context.Context, string, int) (string, error) {
+// trials is what a search plays: each is kept, and what is known by then is written.
+func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, keep func(reports.CapacityTrial)) func(context.Context, string, int) (string, error) {
 	return func(ctx context.Context, step string, machines int) (string, error) {
 		began := time.Now()
-		t, err := s.trial(ctx, o, c, step, machines)
+		t, err := play(ctx, o, c, step, machines)
 		if err != nil {
 			return "", err
 		}
@@ -133,7 +141,7 @@ const fewestOrders = 10
 const longestTrial = time.Minute
 
 // newCapacity says what will be searched, by which method, before anything is played.
-func (s *Stage) newCapacity(o *CapacityOptions) (*capacity, error) {
+func newCapacity(o *CapacityOptions, place, engine string) (*capacity, error) {
 	sc := o.Scenario
 	_, leftOut, err := Steady(sc, sc.Fleet.Machines, fullMeasure)
 	if err != nil {
@@ -142,7 +150,7 @@ func (s *Stage) newCapacity(o *CapacityOptions) (*capacity, error) {
 	rate, at := Peak(sc)
 	c := &reports.Capacity{
 		Schema: reports.CapacitySchema, Scenario: sc.Name, Title: sc.Title, Source: sc.Source, Seed: o.Seed, StartedAt: o.Began,
-		Testbed: s.Choice.Name, Engine: s.Engine(), Lunchrush: o.Version, CommandLine: o.Args, Machine: fingerprint(),
+		Testbed: place, Engine: engine, Lunchrush: o.Version, CommandLine: o.Args, Machine: fingerprint(),
 		Stated: reports.StatedService{
 			CPUs: sc.Topology.CPUs, MemoryMiB: sc.Topology.MemoryMiB, Instances: instances(sc.Topology), Processes: processes(sc.Topology),
 			Deployed: describe(sc.Topology), MaxConnections: sc.Database.MaxConnections, Held: o.Room.Says, Apart: o.Room.Apart, Settings: []string{},

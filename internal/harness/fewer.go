@@ -29,7 +29,7 @@ func oneFewer(t scenarios.Topology) scenarios.Topology {
 }
 
 // fewer searches again with one instance fewer: from the fleet with headroom to the one that all instances carried.
-func (s *Stage) fewer(ctx context.Context, o CapacityOptions, c *capacity, purse *purse) error {
+func (c *capacity) fewer(ctx context.Context, o CapacityOptions, play player, purse *purse) error {
 	sc := *o.Scenario
 	sc.Topology = oneFewer(sc.Topology)
 	o.Scenario = &sc
@@ -40,7 +40,7 @@ func (s *Stage) fewer(ctx context.Context, o CapacityOptions, c *capacity, purse
 		start: max(1, c.Sizing.Machines), ceiling: c.Answer.Machines, growth: fewerGrowth, resolution: fewerResolution,
 		majority: c.Method.Majority, need: fewerNeed, of: fewerOf, afford: purse.affords,
 	}
-	look.trial = s.player(&o, c, purse, func(t reports.CapacityTrial) { c.Fewer.Trials = append(c.Fewer.Trials, t) })
+	look.trial = c.trials(&o, play, purse, func(t reports.CapacityTrial) { c.Fewer.Trials = append(c.Fewer.Trials, t) })
 	_, err := look.run(ctx)
 	return err
 }
