@@ -46,3 +46,16 @@ func WriteCapacity(dir string, c *Capacity) error {
 	}
 	return errors.Join(errs...)
 }
+
+// ReadCapacity reads capacity.json and concludes anew from its trials.
+func ReadCapacity(text []byte) (*Capacity, error) {
+	c := new(Capacity)
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, err
+	}
+	if c.Schema != CapacitySchema {
+		return nil, fmt.Errorf("is of schema %d, this program reads %d", c.Schema, CapacitySchema)
+	}
+	c.Conclude()
+	return c, nil
+}

@@ -24,6 +24,7 @@ type capacitySheet struct {
 	Tone    string
 	Plots   []template.HTML
 	Typed   string
+	Quiet   string
 	Method  string
 	Law     string
 	Cross   string
@@ -44,7 +45,7 @@ func CapacityHTML(w io.Writer, c *Capacity) error {
 	s := &capacitySheet{
 		Capacity: c, CSS: template.CSS(css), Tone: map[string]string{"ANSWERED": "pass", "AT LEAST": "pass", "LOST": "fail"}[c.Verdict()],
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'", fence(css)),
-		Typed:  shellLine(c.CommandLine), Method: c.methodText(), Law: c.curveText(), Cross: c.littleText(), Figures: c.figures(),
+		Typed:  shellLine(c.CommandLine), Quiet: c.machineText(), Method: c.methodText(), Law: c.curveText(), Cross: c.littleText(), Figures: c.figures(),
 	}
 	for _, drawn := range []string{drawCarried(c), drawTails(c), drawCurve(c)} {
 		if drawn != "" {

@@ -347,6 +347,67 @@ func TestCapacityIsDrawnWhateverTheTrialsAre(t *testing.T) {
 	}
 }
 
+func TestTheMachineIsToldWithItsQuotaAndPressure(t *testing.T) {
+	c := sampleCapacity()
+	for i := range c.Trials {
+		e := &c.Trials[i].Evidence
+		e.QuotaCores, e.Throttled, e.StealCores, e.ServiceThrottled = 1.5, 0.12, 0.3, 41
+	}
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"html": func(b *bytes.Buffer) error { return CapacityHTML(b, c) }, "markdown": func(b *bytes.Buffer) error { return CapacityMarkdown(b, c) },
+		"text": func(b *bytes.Buffer) error { return CapacityText(b, c) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"2 cores to use, a quota of 1.50, held back by it 12 % of the time, 0.30 stolen", "throttled in 41 periods", "pressure (PSI) on processors 59 %"} {
+			if !strings.Contains(strings.ReplaceAll(b.String(), "\u00a0", " "), want) {
+				t.Errorf("%s lacks %q", name, want)
+			}
+		}
+	}
+}
+
+func TestCapacityIsConcludedAgainFromItsFile(t *testing.T) {
+	was := sampleCapacity()
+	var b bytes.Buffer
+	if err := CapacityJSON(&b, was); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadCapacity(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(was, again); d != "" {
+		t.Error(d)
+	}
+	if _, err := ReadCapacity([]byte(`{"schema": 9}`)); err == nil || !strings.Contains(err.Error(), "schema 9") {
+		t.Errorf("of another schema: %v", err)
+	}
+}
+
+func FuzzReadCapacity(f *testing.F) {
+	var b bytes.Buffer
+	small := sampleCapacity()
+	small.Trials = small.Trials[5:8]
+	small.Conclude()
+	if err := CapacityJSON(&b, small); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.String())
+	f.Add(`{"schema":1,"trials":[{"machines":-5,"outcome":"pass"},{"machines":0}]}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := ReadCapacity([]byte(s))
+		if err != nil {
+			return
+		}
+		if err := CapacityHTML(new(bytes.Buffer), c); err != nil { // nor may it panic
+			t.Error(err)
+		}
+	})
+}
+
 func TestNothingOfACapacityReportIsReadAsMarkup(t *testing.T) {
 	c := sampleCapacity()
 	const nasty = `<script>alert(1)</script>|*x*`

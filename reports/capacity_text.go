@@ -43,7 +43,7 @@ func CapacityText(w io.Writer, c *Capacity) error {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "\nlittle   %s\nusl      %s\nmethod   %s\n\n", c.littleText(), c.curveText(), c.methodText())
+	fmt.Fprintf(&b, "\nmachine  %s\nlittle   %s\nusl      %s\nmethod   %s\n\n", c.machineText(), c.littleText(), c.curveText(), c.methodText())
 	for _, s := range c.Honesty() {
 		fmt.Fprintf(&b, "%s\n", s)
 	}
@@ -84,7 +84,7 @@ func CapacityMarkdown(w io.Writer, c *Capacity) error {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, shareText(l.Used), shareText(l.Below), markdown(l.Says))
 		}
 	}
-	fmt.Fprintf(&b, "\n- Little's law: %s\n- USL: %s\n- Method: %s\n", markdown(c.littleText()), markdown(c.curveText()), markdown(c.methodText()))
+	fmt.Fprintf(&b, "\n- Machine: %s\n- Little's law: %s\n- USL: %s\n- Method: %s\n", markdown(c.machineText()), markdown(c.littleText()), markdown(c.curveText()), markdown(c.methodText()))
 	for _, s := range c.Honesty() {
 		fmt.Fprintf(&b, "- %s\n", markdown(s))
 	}

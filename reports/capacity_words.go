@@ -171,6 +171,29 @@ func (c *Capacity) methodText() string {
 	return s
 }
 
+// machineText is what the machine was like while the answer was confirmed, or at the last trial of a search without one.
+func (c *Capacity) machineText() string {
+	var e *Evidence
+	for i := range c.Trials {
+		if t := &c.Trials[i]; e == nil || t.Machines == c.Answer.Machines || !c.Answer.Found {
+			e = &t.Evidence
+		}
+	}
+	if e == nil {
+		return "not looked at"
+	}
+	quota := "no quota"
+	if e.QuotaCores > 0 {
+		quota = fmt.Sprintf("a quota of %.2f, held back by it %s of the time", e.QuotaCores, shareText(e.Throttled))
+	}
+	s := fmt.Sprintf("%d cores to use, %s, %s stolen, %s used by others; pressure (PSI) on processors %s, disk %s, memory %s of the time",
+		e.Cores, quota, coresText(e.StealCores), coresText(e.OtherCores), shareText(e.PressureCPU), shareText(e.PressureIO), shareText(e.PressureMemory))
+	if e.ServiceThrottled >= 0 {
+		s += fmt.Sprintf("; the service's containers were throttled in %s periods", count(e.ServiceThrottled))
+	}
+	return s
+}
+
 // littleText is the cross-check in a sentence.
 func (c *Capacity) littleText() string {
 	l := c.Little

@@ -199,3 +199,24 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 	}
 	return codeOf(found.ExitCode())
 }
+
+// concludeAgain draws the reports of a capacity search anew from its trials; false when there is none of that name.
+func concludeAgain(t *terminal, runs, name string) (bool, error) {
+	for _, dir := range []string{name, filepath.Join(runs, name)} {
+		text, err := os.ReadFile(filepath.Join(dir, reports.CapacityJSONFile))
+		if err != nil {
+			continue
+		}
+		c, err := reports.ReadCapacity(text)
+		if err == nil {
+			err = reports.WriteCapacity(dir, c)
+		}
+		if err != nil {
+			return true, fmt.Errorf("%s: %w", filepath.Join(dir, reports.CapacityJSONFile), err)
+		}
+		_ = reports.CapacityText(t.out, c)
+		fmt.Fprintf(t.out, "report: %s\n", filepath.Join(dir, reports.CapacityHTMLFile))
+		return true, codeOf(c.ExitCode())
+	}
+	return false, nil
+}

@@ -20,7 +20,9 @@ func newReport(t *terminal) *cobra.Command {
 		Use:   "report RUN",
 		Short: "Judge a run folder again and rebuild its reports",
 		Long: `Judge a run from its folder and write report.html, report.json, junit.xml and summary.md anew. It works on any run, also on
-one whose process was killed. RUN is a folder, a run's id, or "last".`,
+one whose process was killed. RUN is a folder, a run's id, or "last".
+
+Of the folder of a capacity search its reports are concluded and written anew from the trials in capacity.json.`,
 		Example: "  lunchrush report last\n  lunchrush report reports/runs/20261120-115600-peak-lunch-hardened",
 		Args:    exactly(1, "a run's folder or id, or last"),
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -31,6 +33,9 @@ one whose process was killed. RUN is a folder, a run's id, or "last".`,
 			return append(ids, "last"), cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if again, err := concludeAgain(t, runs, args[0]); again {
+				return err
+			}
 			dir, err := findRun(runs, args[0])
 			if err != nil {
 				return err
