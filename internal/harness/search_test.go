@@ -201,6 +201,28 @@ func TestLowerBoundThatIsNotConfirmedGivesWay(t *testing.T) {
 	}
 }
 
+func TestThreeOfFiveRefuseALoadForGood(t *testing.T) {
+	k := &known{capacity: 3000}
+	s := methods(nil)
+	confirming := map[int]int{}
+	s.trial = func(ctx context.Context, step string, load int) (string, error) {
+		o, err := k.trial(ctx, step, load)
+		if step == stepConfirm {
+			if confirming[load]++; confirming[load] > 5 {
+				return "", errors.New("confirmed again and again")
+			}
+			if load > 2700 && confirming[load] > 3 {
+				return reports.TrialFailed, err
+			}
+		}
+		return o, err
+	}
+	f, err := s.run(t.Context())
+	if err != nil || !f.confirmed || f.lower > 2700 {
+		t.Errorf("%+v, %v: %v", f, err, confirming)
+	}
+}
+
 func TestErrorOfATrialEndsTheSearchWithWhatIsKnown(t *testing.T) {
 	k := &known{capacity: 3000}
 	s := methods(nil)
