@@ -16,8 +16,8 @@ import (
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
-// A player stands in for a stage: it makes up what runs of the two builds come to.
-type player struct {
+// A pairPlayer stands in for a stage: it makes up what runs of the two builds come to.
+type pairPlayer struct {
 	chance *rand.Rand
 	slower float64                                      // the head, so many times
 	noise  float64                                      // standard deviation of a run's logarithm
@@ -25,7 +25,7 @@ type player struct {
 	played []string                                     // "base 1": side and seed, in the order of play
 }
 
-func (p *player) play(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {
+func (p *pairPlayer) play(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {
 	if err := ctx.Err(); err != nil {
 		return reports.GateRun{Values: map[string]reports.GateValue{}}, err
 	}
@@ -45,7 +45,7 @@ func (p *player) play(ctx context.Context, side string, seed uint64) (reports.Ga
 	return r, nil
 }
 
-func gateWith(t *testing.T, p *player) (*Gate, *[]string) {
+func gateWith(t *testing.T, p *pairPlayer) (*Gate, *[]string) {
 	t.Helper()
 	sc, err := scenarios.Find("gate-lunch", Known())
 	if err != nil {
@@ -66,7 +66,7 @@ func doubtful(why string) func(*reports.GateRun) {
 }
 
 func TestAGatePlaysPairsInRandomOrderAfterAWarmUpOfEach(t *testing.T) {
-	p := &player{slower: 1, noise: 0.01}
+	p := &pairPlayer{slower: 1, noise: 0.01}
 	g, _ := gateWith(t, p)
 	out, err := g.Run(t.Context())
 	if err != nil {
@@ -93,7 +93,7 @@ func TestAGatePlaysPairsInRandomOrderAfterAWarmUpOfEach(t *testing.T) {
 	if first["base"] == 0 || first["head"] == 0 {
 		t.Errorf("the order is always the same: %v", first)
 	}
-	again := &player{slower: 1, noise: 0.01}
+	again := &pairPlayer{slower: 1, noise: 0.01}
 	g2, _ := gateWith(t, again)
 	if _, err := g2.Run(t.Context()); err != nil || !slices.Equal(again.played, p.played) {
 		t.Errorf("the same seed plays another order: %v", err)
@@ -148,7 +148,7 @@ func TestAGateEndsAsSoonAsItIsDecided(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &player{slower: tt.slower, noise: tt.noise, change: func(n int, _ string, r *reports.GateRun) {
+			p := &pairPlayer{slower: tt.slower, noise: tt.noise, change: func(n int, _ string, r *reports.GateRun) {
 				if tt.when != nil && tt.when(n) {
 					tt.change(r)
 				}
@@ -173,7 +173,7 @@ func TestAGateEndsAsSoonAsItIsDecided(t *testing.T) {
 }
 
 func TestAGateWithoutAnExtensionHasNone(t *testing.T) {
-	p := &player{slower: 1.095, noise: 0.05}
+	p := &pairPlayer{slower: 1.095, noise: 0.05}
 	g, _ := gateWith(t, p)
 	g.Rules.ExtendTo = g.Rules.Pairs
 	out, err := g.Run(t.Context())
@@ -184,7 +184,7 @@ func TestAGateWithoutAnExtensionHasNone(t *testing.T) {
 
 func TestAnInterruptedGateKeepsWhatItHas(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &player{slower: 1.3, noise: 0.01}
+	p := &pairPlayer{slower: 1.3, noise: 0.01}
 	p.change = func(n int, _ string, _ *reports.GateRun) {
 		if n == 8 {
 			cancel()
@@ -198,7 +198,7 @@ func TestAnInterruptedGateKeepsWhatItHas(t *testing.T) {
 }
 
 func TestARunThatCannotBeMadeEndsTheGate(t *testing.T) {
-	p := &player{slower: 1, noise: 0.01}
+	p := &pairPlayer{slower: 1, noise: 0.01}
 	g, _ := gateWith(t, p)
 	g.Play = func(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {
 		if len(p.played) == 7 {
@@ -232,7 +232,7 @@ func TestSwitchesForOneSideAlone(t *testing.T) {
 func TestACalibrationIsKeptByMachineTestbedAndScenario(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", state)
-	p := &player{slower: 1, noise: 0.02}
+	p := &pairPlayer{slower: 1, noise: 0.02}
 	g, _ := gateWith(t, p)
 	out, err := g.Run(t.Context())
 	if err != nil {

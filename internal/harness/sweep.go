@@ -81,7 +81,7 @@ func (s *Sweep) Run(ctx context.Context) (err error) {
 			}
 			s.Map.Testbed, s.Map.Engine = stage.Choice.Name, stage.Engine()
 		}
-		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s of load", number(load), time.Duration(trigger), sc.Length().Round(time.Second)))
+		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s of load", rateText(load), time.Duration(trigger), sc.Length().Round(time.Second)))
 		cell, broke := s.play(ctx, stage, sc, load, trigger)
 		if ctx.Err() != nil {
 			return errors.Join(broke, s.conclude("interrupted"))
@@ -94,14 +94,14 @@ func (s *Sweep) Run(ctx context.Context) (err error) {
 		if err := s.conclude("cells are still to be played"); err != nil {
 			return err
 		}
-		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s: %s", number(load), time.Duration(trigger), cell.Class, cell.Why))
+		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s: %s", rateText(load), time.Duration(trigger), cell.Class, cell.Why))
 	}
 }
 
 // play makes the run of a cell. One that broke off is a cell that nothing is known about.
 func (s *Sweep) play(ctx context.Context, stage *Stage, sc *scenarios.Scenario, load float64, trigger int64) (reports.MapCell, error) {
 	began := time.Now()
-	label := fmt.Sprintf("%s-%s-per-s-%s", s.Side, number(load), time.Duration(trigger))
+	label := fmt.Sprintf("%s-%s-per-s-%s", s.Side, rateText(load), time.Duration(trigger))
 	result, err := s.Play(ctx, stage, sc, label)
 	c := reports.MapCell{LoadPerS: load, TriggerNS: trigger, Class: reports.Undecided, Disturbed: true}
 	if err == nil {
@@ -169,7 +169,7 @@ func (s *Sweep) Cell(load float64, trigger time.Duration) (*scenarios.Scenario, 
 }
 
 // number writes a load without more digits than it has.
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func rateText(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // NewMap is an empty map of a scenario's side.
 func NewMap(sc *scenarios.Scenario, side string, seed uint64, version string) *reports.StabilityMap {
