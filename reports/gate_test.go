@@ -326,6 +326,9 @@ func TestTheNoiseOfOneBuildTellsWhatAMarginNeeds(t *testing.T) {
 	if notify := n.Of("notify.p50"); notify.Below || notify.Needs != 6 {
 		t.Errorf("what stays below 10 ms needs no pairs: %+v", notify)
 	}
+	if notify := loud.Of("notify.p50"); notify.Below || notify.Needs != 6 || notify.Width < notify.Margin {
+		t.Errorf("nor on a noisy machine: %+v", notify)
+	}
 	if NoiseOf(quiet.Pairs[:5], rules, from, from) != nil {
 		t.Error("five pairs tell the noise")
 	}
