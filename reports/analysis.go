@@ -94,12 +94,13 @@ type Audit struct {
 	// ProbeKinds counts the probes by what was false about them: "signtest", "forged", ...
 	ProbeKinds map[string]int `json:"probe_kinds"`
 
-	Oversold   int        `json:"oversold"` // stock items, pieces
-	Undersold  int        `json:"undersold"`
-	UpperBound string     `json:"upper_bound"` // "0 lost of 412: at most 0.73% with 95% confidence"
-	Bad        []BadOrder `json:"bad"`         // at most 1,000, worst first; Classes counts all
-	Queue      QueueFacts `json:"queue"`       // the account's own SQL, on the service's book
-	PayToDrop  Quantiles  `json:"pay_to_dispense"`
+	Oversold   int           `json:"oversold"` // stock items, pieces
+	Undersold  int           `json:"undersold"`
+	Histories  SlotHistories `json:"histories"`
+	UpperBound string        `json:"upper_bound"` // "0 lost of 412: at most 0.73% with 95% confidence"
+	Bad        []BadOrder    `json:"bad"`         // at most 1,000, worst first; Classes counts all
+	Queue      QueueFacts    `json:"queue"`       // the account's own SQL, on the service's book
+	PayToDrop  Quantiles     `json:"pay_to_dispense"`
 }
 
 // QueueFacts are what the platform's engineers looked at: the pay_queue at the end.

@@ -25,6 +25,7 @@ type audit struct {
 	keys   *index    // by the plan's key
 	facts  [][]order // by order number, in chunks
 	ofKey  []uint32  // by key number: order number + 1
+	asks   []slotAsk // by key number
 	more   []ledger  // see order.more
 	slots  map[slot]*stock
 	last   int64 // At of the last record
@@ -80,7 +81,9 @@ type slot struct {
 // A stock is one slot's pieces.
 type stock struct {
 	start, left, reserved, dropped int
-	started, told                  bool // the harness's and the service's figure are there
+	asks                           []uint32 // of its pieces, by key number
+	unasked                        bool     // the service has an order of it of which it does not tell the key
+	started, told                  bool     // the harness's and the service's figure are there
 }
 
 const orderChunk = 4096
@@ -197,8 +200,10 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.BuyerIntent:
 		a.tally.creates++
 		a.keyed(r.Key, r.Order)
+		a.ask(r, r.At)
 	case runlog.BuyerAnswer:
 		a.keyed(r.Key, r.Order)
+		a.told(r)
 		a.answer("create", r, r.Status/100 == 2 || r.Status == 409)
 	case runlog.BuyerPayAgain, runlog.BuyerGone:
 		a.keyed(r.Key, r.Order)
@@ -360,6 +365,7 @@ func (a *audit) service(r *runlog.Record) {
 	case runlog.ServiceOrder:
 		a.served++
 		a.keyed(r.Key, r.Order)
+		a.ask(r, 0)
 		o := a.order(r.Order)
 		o.flags |= serviceKnows
 		o.amount = r.Fen
@@ -489,6 +495,7 @@ func (a *audit) result() (Audit, []bad) {
 			res.Undersold += d
 		}
 	}
+	res.Histories = a.histories()
 	res.PayToDrop = quantilesOf(a.payToDrop)
 	res.UpperBound = upperBound(res)
 	slices.SortFunc(wrong, func(x, y bad) int {

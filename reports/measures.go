@@ -90,6 +90,7 @@ var gauges = slices.Concat(
 	callGauges,
 	countedGauges(),
 	bidGauges,
+	slotGauges,
 	shareGauges(),
 	shopGauges,
 	[]gauge{

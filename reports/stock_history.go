@@ -31,6 +31,7 @@ const (
 	stepHold                   // units left, and will come back
 	stepReturn                 // units came back
 	stepRefuse                 // units did not suffice
+	stepLeft                   // so many were left
 )
 
 // A stockState is what remains of an item, and what of the rest is only held.
@@ -60,6 +61,10 @@ func (s stockState) step(step stockStep) []stockState {
 		}
 	case stepRefuse:
 		if !enough {
+			return []stockState{s}
+		}
+	case stepLeft:
+		if s.left == step.units {
 			return []stockState{s}
 		}
 	}

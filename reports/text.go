@@ -102,6 +102,9 @@ func writeClasses(w io.Writer, a *Audit) {
 	if a.UpperBound != "" {
 		fmt.Fprintf(w, "%s\n", a.UpperBound)
 	}
+	if s := a.Histories.sentence(); s != "" {
+		fmt.Fprintf(w, "%s\n", s)
+	}
 	if q := a.PayToDrop; q.N > 0 {
 		fmt.Fprintf(w, "payment to goods: p50 %s, p99 %s, max %s\n", q.told(50), q.told(99), span(q.Max))
 	}
