@@ -254,6 +254,14 @@ func (b *BidAudit) invariants(whole bool) []Check {
 	return []Check{over, lost}
 }
 
+// bidSentence is the sentence of a run's bid, "" when it had none.
+func bidSentence(b *BidAudit) string {
+	if b == nil {
+		return ""
+	}
+	return b.sentence()
+}
+
 // sentence says what became of the bid.
 func (b *BidAudit) sentence() string {
 	s := fmt.Sprintf("bid of %s: %s sold", count(int64(b.Units)), count(int64(b.Sold)))

@@ -31,6 +31,8 @@ var reportPage = template.Must(template.New("report.html.tmpl").Funcs(template.F
 	"tenths":     func(share float64) string { return unbroken(tenths(share)) },
 	"kinds":      kindsOf,
 	"coldP99":    coldP99,
+	"histories":  func(h SlotHistories) string { return h.sentence() },
+	"bid":        bidSentence,
 }).ParseFS(assets, "templates/report.html.tmpl"))
 
 // HTML writes the report that people read: one file that needs no network, no font and no script of others.

@@ -59,6 +59,9 @@ func Markdown(w io.Writer, a *Analysis) error {
 	}
 	fmt.Fprintf(&b, "| all | %s | | |\n", count(int64(a.Audit.Orders)))
 
+	if s := a.Audit.Histories.sentence(); s != "" {
+		fmt.Fprintf(&b, "\n%s\n", markdown(s))
+	}
 	markdownStability(&b, a.Stability)
 	markdownCalls(&b, a.Calls)
 	if a.Bid != nil {
