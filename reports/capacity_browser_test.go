@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
+	"github.com/lunchrush/lunchrush/internal/chromium"
 )
 
 func TestTheCapacityReportInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	dir := t.TempDir()
 	hostile := sampleCapacity()
 	hostile.Engine = `<img src=x onerror="console.error('out')">`
@@ -31,31 +30,10 @@ func TestTheCapacityReportInABrowser(t *testing.T) {
 		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, screen := range []struct {
-			width, height int64
-			scheme        string
-		}{{1280, 800, "light"}, {390, 844, "dark"}} {
+		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
-				tab, end := chromedp.NewContext(ctx)
-				defer end()
-				against := &complaints{page: "file://" + path}
-				if err := against.listen(tab); err != nil {
-					t.Fatal(err)
-				}
-				scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}}
-				if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, scheme); err != nil {
-					t.Fatal(err)
-				}
-				if err := chromedp.Do(tab, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(against.page)); err != nil {
-					t.Fatal(err)
-				}
-				page, err := chromedp.Run(tab, chromedp.Evaluate[capacityLook](lookAtCapacity))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if heard := against.heard(); len(heard) > 0 {
-					t.Errorf("the browser complains: %q", heard)
-				}
+				tab := onScreen(ctx, t, path, screen)
+				page := looked[capacityLook](t, tab, lookAtCapacity)
 				if page.ScrollWidth > int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, screen.width)
 				}

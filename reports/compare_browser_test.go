@@ -8,14 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/lunchrush/lunchrush/internal/chromium"
 )
 
 // The pages of several runs, each at a desk and in a hand, in the light and in the dark: they must fit, show the drawing for
 // their width, keep their own policy, and unfold.
 func TestThePagesOfSeveralRunsInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	dir := t.TempDir()
 	hostile := recordedComparison(t)
 	hostile.Differs = append(hostile.Differs, Difference{"averyveryverylongswitchwithoutanybreak.in_it", "<img src=x onerror=console.error(1)>", "averyveryverylongvaluewithoutanybreakinitwhatsoever"})
@@ -25,10 +26,7 @@ func TestThePagesOfSeveralRunsInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	pages := map[string]string{"compare": compared(t, recordedComparison(t)), "one-each": compared(t, one), "hostile": compared(t, hostile), "history": pastPageOf(t, eventful(t))}
-	screens := []struct {
-		width, height int64
-		scheme        string
-	}{{1280, 800, "light"}, {390, 844, "dark"}, {360, 740, "light"}}
+	screens := []screen{desk, hand, narrow}
 	for name, page := range pages {
 		path := filepath.Join(dir, name+".html")
 		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
@@ -36,30 +34,12 @@ func TestThePagesOfSeveralRunsInABrowser(t *testing.T) {
 		}
 		for _, screen := range screens {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
-				tab, end := chromedp.NewContext(ctx)
-				defer end()
-				against := &complaints{page: "file://" + path}
-				if err := against.listen(tab); err != nil {
-					t.Fatal(err)
-				}
-				scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}}
-				if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, scheme); err != nil {
-					t.Fatal(err)
-				}
-				if err := chromedp.Do(tab, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(against.page)); err != nil {
-					t.Fatal(err)
-				}
+				tab := onScreen(ctx, t, path, screen)
 				shot, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
 				if err != nil {
 					t.Fatal(err)
 				}
-				seen, err := chromedp.Run(tab, chromedp.Evaluate[sight](lookAtRuns))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if heard := against.heard(); len(heard) > 0 {
-					t.Errorf("the browser complains: %q", heard)
-				}
+				seen := looked[sight](t, tab, lookAtRuns)
 				if seen.ScrollWidth > seen.InnerWidth || seen.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", seen.ScrollWidth, seen.InnerWidth)
 				}

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
+	"github.com/lunchrush/lunchrush/internal/chromium"
 )
 
 func gateHTML(t *testing.T, g *Gate) string {
@@ -55,7 +54,7 @@ func TestTheScaleOfMargins(t *testing.T) {
 }
 
 func TestTheGateInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	dir := t.TempDir()
 	hostile := failedGate()
 	hostile.Head.Name = strings.Repeat("averylongnamewithoutanybreak", 12)
@@ -72,31 +71,10 @@ func TestTheGateInABrowser(t *testing.T) {
 		if err := os.WriteFile(path, []byte(gateHTML(t, g)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, screen := range []struct {
-			width, height int64
-			scheme        string
-		}{{1280, 800, "light"}, {390, 844, "dark"}} {
+		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
-				tab, end := chromedp.NewContext(ctx)
-				defer end()
-				against := &complaints{page: "file://" + path}
-				if err := against.listen(tab); err != nil {
-					t.Fatal(err)
-				}
-				scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}}
-				if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, scheme); err != nil {
-					t.Fatal(err)
-				}
-				if err := chromedp.Do(tab, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(against.page)); err != nil {
-					t.Fatal(err)
-				}
-				page, err := chromedp.Run(tab, chromedp.Evaluate[gateLook](lookAtGate))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if heard := against.heard(); len(heard) > 0 {
-					t.Errorf("the browser complains: %q", heard)
-				}
+				tab := onScreen(ctx, t, path, screen)
+				page := looked[gateLook](t, tab, lookAtGate)
 				if page.ScrollWidth > page.InnerWidth || page.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, page.InnerWidth)
 				}

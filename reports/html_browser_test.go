@@ -2,96 +2,22 @@ package reports
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	cdplog "github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/lunchrush/lunchrush/internal/chromium"
 )
 
-// browser starts a chromium that ends with the test. Without one the test is skipped with the reason, or fails where
-// LUNCHRUSH_REQUIRE names "browser".
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		const why = "no chromium on PATH: the report was not looked at in a browser"
-		if slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), "browser") {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // chromium refuses its sandbox to root
-	}
-	deadline, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	allocator, stop := chromedp.NewExecAllocator(deadline, options...)
-	t.Cleanup(stop)
-	ctx, end := chromedp.NewContext(allocator)
-	t.Cleanup(end)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v", path, err)
-	}
-	return ctx
-}
-
-// complaints collects what the browser has to say against a page: console errors, exceptions, policy violations, and any
-// request but that for the page itself.
-type complaints struct {
-	mu   sync.Mutex
-	page string
-	all  []string // guarded by mu
-}
-
-func (c *complaints) listen(ctx context.Context) error {
-	return chromedp.Listen(ctx, func(event any) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		switch e := event.(type) {
-		case *runtime.EventExceptionThrown:
-			c.all = append(c.all, "exception: "+e.ExceptionDetails.Text)
-		case *runtime.EventConsoleAPICalled:
-			c.all = append(c.all, fmt.Sprintf("console.%s", e.Type))
-		case *cdplog.EventEntryAdded:
-			c.all = append(c.all, fmt.Sprintf("log: %s: %s", e.Entry.Level, e.Entry.Text))
-		case *network.EventRequestWillBeSent:
-			if e.Request.URL != c.page {
-				c.all = append(c.all, "request: "+e.Request.URL)
-			}
-		}
-	})
-}
-
-func (c *complaints) heard() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.all)
-}
-
 func TestTheReportInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	dir := t.TempDir()
 	hostile := failedRun()
 	hostile.Audit.Bad[0].Order = `<img src=x onerror="console.error('out')">`
@@ -100,10 +26,7 @@ func TestTheReportInABrowser(t *testing.T) {
 	runs := map[string]*Analysis{
 		"passed": passedRun(), "failed": failedRun(), "doubtful": doubtfulRun(), "killed": killedRun(), "half-hour": halfHourRun(), "hostile": hostile,
 	}
-	screens := []struct {
-		width, height int64
-		scheme        string
-	}{{1280, 800, "light"}, {390, 844, "dark"}, {360, 740, "light"}}
+	screens := []screen{desk, hand, narrow}
 
 	for name, run := range runs {
 		path := filepath.Join(dir, name+".html")
@@ -112,30 +35,12 @@ func TestTheReportInABrowser(t *testing.T) {
 		}
 		for _, screen := range screens {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
-				tab, end := chromedp.NewContext(ctx)
-				defer end()
-				against := &complaints{page: "file://" + path}
-				if err := against.listen(tab); err != nil {
-					t.Fatal(err)
-				}
-				scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}}
-				if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, scheme); err != nil {
-					t.Fatal(err)
-				}
-				if err := chromedp.Do(tab, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(against.page)); err != nil {
-					t.Fatal(err)
-				}
+				tab := onScreen(ctx, t, path, screen)
 				shot, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
 				if err != nil {
 					t.Fatal(err)
 				}
-				page, err := chromedp.Run(tab, chromedp.Evaluate[look](lookAtPage))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if heard := against.heard(); len(heard) > 0 {
-					t.Errorf("the browser complains: %q", heard)
-				}
+				page := looked[look](t, tab, lookAtPage)
 				if page.ScrollWidth > page.InnerWidth || page.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, page.InnerWidth)
 				}

@@ -8,8 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
+	"github.com/lunchrush/lunchrush/internal/chromium"
 )
 
 // A mapLook is what lookAtMap sees: one map for this width, its texts inside their cells, and nothing that makes the page
@@ -30,8 +29,11 @@ const lookAtMap = `(() => {
   };
 })()`
 
+// paper is the colour of a page.
+var paper = map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}
+
 func TestTheMapInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	dir := t.TempDir()
 	wordy := sampleMap()
 	wordy.Title, wordy.Cells[0].Why = strings.Repeat("averylongwordwithoutanybreak", 9), strings.Repeat("x", 400)
@@ -44,32 +46,11 @@ func TestTheMapInABrowser(t *testing.T) {
 		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, screen := range []struct {
-			width, height int64
-			scheme, page  string
-		}{{1280, 800, "light", "rgb(255, 255, 255)"}, {390, 844, "dark", "rgb(20, 23, 26)"}} {
+		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
-				tab, end := chromedp.NewContext(ctx)
-				defer end()
-				against := &complaints{page: "file://" + path}
-				if err := against.listen(tab); err != nil {
-					t.Fatal(err)
-				}
-				scheme := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}}
-				if _, err := chromedp.Call(tab, emulation.SetEmulatedMedia, scheme); err != nil {
-					t.Fatal(err)
-				}
-				if err := chromedp.Do(tab, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(against.page)); err != nil {
-					t.Fatal(err)
-				}
-				seen, err := chromedp.Run(tab, chromedp.Evaluate[mapLook](lookAtMap))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if heard := against.heard(); len(heard) > 0 {
-					t.Errorf("the browser complains: %q", heard)
-				}
-				if seen.ScrollWidth > seen.InnerWidth || seen.Charts != 1 || seen.Cells != 28 || seen.Spilt != 0 || seen.Links != len(m.Cells) || seen.Background != screen.page {
+				tab := onScreen(ctx, t, path, screen)
+				seen := looked[mapLook](t, tab, lookAtMap)
+				if seen.ScrollWidth > seen.InnerWidth || seen.Charts != 1 || seen.Cells != 28 || seen.Spilt != 0 || seen.Links != len(m.Cells) || seen.Background != paper[screen.scheme] {
 					t.Errorf("%+v", seen)
 				}
 			})
