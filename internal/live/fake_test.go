@@ -249,7 +249,7 @@ func (p *Page) get(t *testing.T, path string, change func(*http.Request)) (statu
 
 func answerOf(t *testing.T, r *http.Request) (status int, text string) {
 	t.Helper()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
