@@ -132,7 +132,8 @@ func TestALedgerThatLiesIsNoEvidence(t *testing.T) {
 			"the ledger is right", 10,
 			[]deal{
 				{10, 1, 20, 402, "RISK", "RETURNED", 1, 2}, {10, 2, 19, 201, "", "BOUGHT", 3, 0}, {1, 3, 18, 409, "SOLD_OUT", "", 0, 0},
-			}, true, historyOK,
+			},
+			true, historyOK,
 		},
 		{
 			"it has them in an order in which they cannot have been", 10,
@@ -157,16 +158,22 @@ func TestALedgerThatLiesIsNoEvidence(t *testing.T) {
 		{
 			"by it what came back was gone before, and so it was not refused for nothing", 10,
 			[]deal{
-				{10, 1, 10, 402, "RISK", "RETURNED", 1, 2}, {10, 11, 20, 201, "", "BOUGHT", 3, 0}, {5, 21, 22, 409, "SOLD_OUT", "", 0, 0},
+				{10, 1, 10, 402, "RISK", "RETURNED", 1, 2},
+				{10, 11, 20, 201, "", "BOUGHT", 3, 0},
+				{5, 21, 22, 409, "SOLD_OUT", "", 0, 0},
 				{10, 2, 9, 0, "", "RETURNED", 4, 5},
-			}, true, historyOK,
+			},
+			true, historyOK,
 		},
 		{
 			"a refusal that nothing explains", 10,
 			[]deal{
-				{10, 1, 10, 402, "RISK", "RETURNED", 1, 2}, {6, 11, 30, 201, "", "BOUGHT", 3, 0}, {4, 12, 30, 402, "RISK", "RETURNED", 4, 5},
+				{10, 1, 10, 402, "RISK", "RETURNED", 1, 2},
+				{6, 11, 30, 201, "", "BOUGHT", 3, 0},
+				{4, 12, 30, 402, "RISK", "RETURNED", 4, 5},
 				{9, 31, 32, 201, "", "BOUGHT", 6, 0},
-			}, true, historyIllegal,
+			},
+			true, historyIllegal,
 		},
 	}
 	for _, tt := range tests {

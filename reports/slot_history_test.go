@@ -17,15 +17,18 @@ func TestTheHistoryOfASlotIsChecked(t *testing.T) {
 	}{
 		{
 			"the last piece is sold, and who comes later is told so", 1, 0,
-			"20 asks o1\n21 answered o1 201\n22 asks o2\n23 answered o2" + soldOut + "\n120 says o1 DISPENSED", SlotHistories{Slots: 1, SoldOut: 1},
+			"20 asks o1\n21 answered o1 201\n22 asks o2\n23 answered o2" + soldOut + "\n120 says o1 DISPENSED",
+			SlotHistories{Slots: 1, SoldOut: 1},
 		},
 		{
 			"two ask for the last piece at once, and the first to ask is told that there is none", 1, 0,
-			"20 asks o1\n21 asks o2\n22 answered o2 201\n23 answered o1" + soldOut + "\n120 says o2 DISPENSED", SlotHistories{Slots: 1, SoldOut: 1},
+			"20 asks o1\n21 asks o2\n22 answered o2 201\n23 answered o1" + soldOut + "\n120 says o2 DISPENSED",
+			SlotHistories{Slots: 1, SoldOut: 1},
 		},
 		{
 			"sold out before anybody asked", 1, 0,
-			"20 asks o2\n21 answered o2" + soldOut + "\n22 asks o1\n23 answered o1 201\n120 says o1 DISPENSED", SlotHistories{Slots: 1, SoldOut: 1, Illegal: 1},
+			"20 asks o2\n21 answered o2" + soldOut + "\n22 asks o1\n23 answered o1 201\n120 says o1 DISPENSED",
+			SlotHistories{Slots: 1, SoldOut: 1, Illegal: 1},
 		},
 		{
 			"what a closed order gave back is sold again", 1, 0,
@@ -34,23 +37,28 @@ func TestTheHistoryOfASlotIsChecked(t *testing.T) {
 		},
 		{
 			"the last piece is sold twice", 1, 0,
-			"20 asks o1\n21 answered o1 201\n22 asks o2\n23 answered o2 201\n120 says o1 DISPENSED\n120 says o2 DISPENSED", SlotHistories{Slots: 1, Illegal: 1},
+			"20 asks o1\n21 answered o1 201\n22 asks o2\n23 answered o2 201\n120 says o1 DISPENSED\n120 says o2 DISPENSED",
+			SlotHistories{Slots: 1, Illegal: 1},
 		},
 		{
 			"nobody was answered, and the service has one of the two orders", 2, 1,
-			"20 asks o1\n21 asks o2\n120 says o2 PAYING", SlotHistories{Slots: 1},
+			"20 asks o1\n21 asks o2\n120 says o2 PAYING",
+			SlotHistories{Slots: 1},
 		},
 		{
 			"a piece is missing at the end", 2, 0,
-			"20 asks o1\n21 answered o1 201\n120 says o1 DISPENSED", SlotHistories{Slots: 1, Illegal: 1},
+			"20 asks o1\n21 answered o1 201\n120 says o1 DISPENSED",
+			SlotHistories{Slots: 1, Illegal: 1},
 		},
 		{
 			"money went back although goods fell: the piece is gone", 2, 1,
-			"20 asks o1\n21 answered o1 201\n22 prepay o1 350\n23 paid o1 350\n24 drops o1\n25 refunded o1 350\n120 says o1 REFUNDED", SlotHistories{Slots: 1},
+			"20 asks o1\n21 answered o1 201\n22 prepay o1 350\n23 paid o1 350\n24 drops o1\n25 refunded o1 350\n120 says o1 REFUNDED",
+			SlotHistories{Slots: 1},
 		},
 		{
 			"an order that only the service knows has taken a piece, some time", 1, 0,
-			"20 asks o2\n21 answered o2" + soldOut + "\n120 says o1 DISPENSED", SlotHistories{Slots: 1, SoldOut: 1},
+			"20 asks o2\n21 answered o2" + soldOut + "\n120 says o1 DISPENSED",
+			SlotHistories{Slots: 1, SoldOut: 1},
 		},
 	}
 	for _, tt := range tests {
