@@ -80,11 +80,11 @@ $(LUNCHRUSH):
 
 .PHONY: test
 test: embedded ## run every test; LUNCHRUSH_REQUIRE=containers,mariadb,redis,browser makes those fail that else would skip
-	$(GO) test ./...
+	$(GO) test -timeout 20m -parallel 4 ./...
 
 .PHONY: race
 race: ## run every test under the race detector
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 60m -parallel 4 ./...
 
 .PHONY: check
 check: vet lint test ## everything that must hold before a change goes in: vet, lint (with formatting), test

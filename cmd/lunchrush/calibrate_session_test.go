@@ -12,6 +12,7 @@ import (
 
 // Whether the machine is quick enough to tell is not this test's question: exit code 97 will do, a wrong figure will not.
 func TestACalibrationNeedsNoTestbedAndFindsNoFigureWrong(t *testing.T) {
+	t.Parallel()
 	s := startSession(t, "calibrate", "time-outs", "--json")
 	if code := s.wait(t); code != exitPass && code != exitInconclusive {
 		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
@@ -34,6 +35,7 @@ func TestACalibrationNeedsNoTestbedAndFindsNoFigureWrong(t *testing.T) {
 }
 
 func TestACalibrationIsInterrupted(t *testing.T) {
+	t.Parallel()
 	s := startSession(t, "calibrate")
 	s.stderr.waitFor(t, `^constant: 30 s`)
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestAnInterruptedSearchStopsEverythingAndWritesWhatWasMeasured(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	// The shortest trial that is one, of a small fleet.
 	s := startSession(t, "capacity", "short.yaml", "--testbed", sessionTestbed, "--warm-up", "1s", "--measure", "13s", "--budget", "10m")

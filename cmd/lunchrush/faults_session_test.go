@@ -77,6 +77,7 @@ func booked(t *testing.T, dir string) (on, felt, off int, folder *runlog.Folder)
 }
 
 func TestSixOverlappingFaultsAreAllFeltAndHealedAndNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{testbed.Containers, testbed.Local} {
 		t.Run(where, func(t *testing.T) {
 			needTestbed(t, where)
@@ -104,6 +105,7 @@ func TestSixOverlappingFaultsAreAllFeltAndHealedAndNothingIsLeft(t *testing.T) {
 }
 
 func TestFaultsOnInstancesOfATopologyAreFeltAndHealedAndNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{testbed.Containers, testbed.Local} {
 		t.Run(where, func(t *testing.T) {
 			needTestbed(t, where)
@@ -122,6 +124,7 @@ func TestFaultsOnInstancesOfATopologyAreFeltAndHealedAndNothingIsLeft(t *testing
 }
 
 func TestInterruptHealsEveryFault(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, testbed.Local)
 	for scenario, faults := range map[string][]string{"short.yaml": sixFaults, "many.yaml": instanceFaults} {
 		t.Run(scenario, func(t *testing.T) {
@@ -148,6 +151,7 @@ func TestInterruptHealsEveryFault(t *testing.T) {
 
 // Two tables without rows cannot be locked in the wrong order: the fault is injected and nobody notices.
 func TestAFaultThatIsNotFeltMakesTheRunInconclusive(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, testbed.Local)
 	s := startSession(t, faultArgs(testbed.Local, []string{
 		"at=11:51,for=8s,on=mysql,inject=deadlock,first=notify_refused,then=remedy_order",

@@ -34,6 +34,7 @@ expect: {loss.total: "== 0"}
 var seenAsWas = regexp.MustCompile(`as-was +FAIL; double_dispense > 0: [1-9]`)
 
 func TestProveAllShowsFailureAndCureAndWritesThemDown(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "prove", "--all", "twice.yaml", "--testbed", sessionTestbed, "--junit", "proofs.xml", "--record", "INCIDENTS.md")
 	// The cure may be inconclusive for late sends, the failure may not: goods that fell twice stand whatever the load was.
@@ -61,6 +62,7 @@ func TestProveAllShowsFailureAndCureAndWritesThemDown(t *testing.T) {
 }
 
 func TestMutateMissesACure(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "prove", "--mutate", "twice.yaml", "--testbed", sessionTestbed)
 	if code := s.wait(t); code != exitPass {
@@ -75,6 +77,7 @@ func TestMutateMissesACure(t *testing.T) {
 }
 
 func TestAnInterruptedProveAllStopsEverythingAndPrintsWhatItHas(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "prove", "--all", "twice.yaml", "--testbed", sessionTestbed)
 	s.stderr.waitFor(t, `twice: hardened begins`)

@@ -184,6 +184,7 @@ func buildBinary(t *testing.T) string {
 }
 
 func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{testbed.Containers, testbed.Local, testbed.Embedded} {
 		t.Run(where, func(t *testing.T) {
 			needTestbed(t, where)
@@ -214,6 +215,7 @@ func TestAWholeRunPassesOnEveryTestbedAndLeavesItsReportAndNothingElse(t *testin
 }
 
 func TestARunAgainstManyProcessesBehindTheBalancerTellsTheirShares(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "run", "many.yaml", "--testbed", sessionTestbed)
 	code := s.wait(t)
@@ -234,6 +236,7 @@ func TestARunAgainstManyProcessesBehindTheBalancerTellsTheirShares(t *testing.T)
 }
 
 func TestAKeptPlanIsReplayedWhateverTheSeed(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	plan := startSession(t, "plan", "short.yaml", "--speed", "60", "--seed", "7", "--out", "kept.jsonl")
 	if code := plan.wait(t); code != exitPass {
@@ -273,6 +276,7 @@ func onlyLate(t *testing.T, dir string) bool {
 }
 
 func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	tests := []struct {
 		name, after string
@@ -310,6 +314,7 @@ func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
 }
 
 func TestTheReportOfAKilledRunIsRebuiltFromItsFolder(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed)
 	s.stderr.waitFor(t, `^play .* paid [1-9]`)

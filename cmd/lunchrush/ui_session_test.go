@@ -116,6 +116,7 @@ func click(selector string) string {
 }
 
 func TestARunIsWatchedBrokenAndHeldByHandInABrowser(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	ctx := chromium.Start(t)
 	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed, "--ui", "127.0.0.1:0")
@@ -211,6 +212,7 @@ func dashboardIsFed(t *testing.T, page string) {
 }
 
 func TestStopOnThePageIsACtrlC(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	const token = "a token for this test"
 	s := startSession(t, "run", "short.yaml", "--testbed", sessionTestbed, "--ui", "127.0.0.1:0", "--ui-token", token)
@@ -270,6 +272,7 @@ func TestStopOnThePageIsACtrlC(t *testing.T) {
 }
 
 func TestAProofIsWatchedSideBySide(t *testing.T) {
+	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "prove", "twice.yaml", "--testbed", sessionTestbed, "--ui", "127.0.0.1:0", "--ui-watch-only")
 	page := s.page(t)
@@ -318,6 +321,7 @@ func TestAProofIsWatchedSideBySide(t *testing.T) {
 }
 
 func TestAPortThatIsTakenEndsTheRunBeforeItBegins(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
