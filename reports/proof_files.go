@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
-
-	"github.com/lunchrush/lunchrush/internal/runlog"
 )
 
 // ProofJUnit writes the proofs as a JUnit file: a suite for each incident, a case for each side. A side that did not
@@ -46,44 +46,64 @@ func junitSide(s ProofSide, class string) junitCase {
 	return c
 }
 
-// Incidents writes the proofs as the page docs/INCIDENTS.md: a track record with the command that reproduces each.
-func Incidents(w io.Writer, proofs []Proof) error {
-	var b strings.Builder
-	var run runlog.Manifest
-	shown, tried := 0, 0
+// Incidents writes the proofs as the page docs/INCIDENTS.md: a track record with the command that reproduces each, and where and
+// when it was seen. before is the page as it was, "" if there is none: of an incident that was not tried now it keeps what was
+// seen then.
+func Incidents(w io.Writer, proofs []Proof, before string) error {
+	sections := sectionsOf(before)
 	for i := range proofs {
-		p := &proofs[i]
-		if p.Skipped != "" {
-			continue
-		}
-		tried++
-		if p.Outcome() == Proved {
+		sections[proofs[i].Name] = recordProof(&proofs[i])
+	}
+	shown, tried := 0, 0
+	for _, text := range sections {
+		switch {
+		case strings.Contains(text, "\n**"+Proved+"**"):
 			shown++
-		}
-		if len(p.Sides) > 0 {
-			run = p.Sides[0].Analysis.Run
+			tried++
+		case !strings.Contains(text, "\n"+Skipped+": "):
+			tried++
 		}
 	}
+	var b strings.Builder
 	fmt.Fprintf(&b, "# The incidents, and what was seen of them\n\nWritten by `lunchrush prove --all --record docs/INCIDENTS.md`; not edited by hand. "+
 		"Each documented failure is brought back by the\nservice's own switches (as-was), and then cured (hardened): same plan, same seed, same faults. "+
-		"`lunchrush explain NAME` tells the story.\n\n**%d of %d proved** on %s, %s testbed (%s), %s with %d cores, lunchrush %s.\n",
-		shown, tried, run.StartedAt.Format("2006-01-02"), run.Testbed, run.Engine, cmp.Or(run.Machine.CPU, run.Machine.OS), run.Machine.Cores, run.Lunchrush)
-	for i := range proofs {
-		p := &proofs[i]
-		fmt.Fprintf(&b, "\n## %s\n\n%s. Source: %s.\n\n", p.Name, strings.TrimSuffix(markdown(p.Title), "."), strings.TrimSuffix(markdown(p.Source), "."))
-		fmt.Fprintf(&b, "    lunchrush prove %s --seed %d\n\n", p.Name, p.Seed)
-		switch {
-		case p.Skipped != "":
-			fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(p.Skipped))
-		case p.Err != nil:
-			fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(oneLine(p.Err.Error())))
-		default:
-			fmt.Fprintf(&b, "**%s** in %s.\n\n", p.Outcome(), proofTime(p))
-			recordSides(&b, p.Sides)
-		}
+		"`lunchrush explain NAME` tells the story.\n\n**%d of %d proved.**\n", shown, tried)
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		b.WriteString("\n## " + name + "\n" + sections[name])
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sectionsOf takes a page apart into its incidents.
+func sectionsOf(page string) map[string]string {
+	sections := make(map[string]string)
+	parts := strings.Split(page, "\n## ")
+	for _, part := range parts[1:] {
+		if name, text, ok := strings.Cut(part, "\n"); ok {
+			sections[name] = strings.TrimRight(text, "\n") + "\n"
+		}
+	}
+	return sections
+}
+
+// recordProof is what the page says of one incident, below its name.
+func recordProof(p *Proof) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s. Source: %s.\n\n", strings.TrimSuffix(markdown(p.Title), "."), strings.TrimSuffix(markdown(p.Source), "."))
+	fmt.Fprintf(&b, "    lunchrush prove %s --seed %d\n\n", p.Name, p.Seed)
+	switch {
+	case p.Skipped != "":
+		fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(p.Skipped))
+	case p.Err != nil:
+		fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(oneLine(p.Err.Error())))
+	default:
+		run := p.Sides[0].Analysis.Run
+		fmt.Fprintf(&b, "**%s** in %s on %s, %s testbed (%s), %s with %d cores, lunchrush %s.\n\n", p.Outcome(), proofTime(p),
+			run.StartedAt.UTC().Format("2006-01-02"), run.Testbed, run.Engine, cmp.Or(run.Machine.CPU, run.Machine.OS), run.Machine.Cores, run.Lunchrush)
+		recordSides(&b, p.Sides)
+	}
+	return b.String()
 }
 
 // recordSides lists what was asked of each side and what was seen: of one that must fail its signature, else its

@@ -132,11 +132,20 @@ func TestProofJUnitCountsEveryOutcome(t *testing.T) {
 
 func TestIncidentsRecordsCommandAndFigures(t *testing.T) {
 	var b bytes.Buffer
-	if err := Incidents(&b, sampleProofs()); err != nil {
+	const before = "# The incidents\n\n**2 of 2 proved.**\n\n## another-row\n\n**PROVED** in 1m on 2026-10-01.\n\n## some-row\n\n**PROVED** in 9m.\n"
+	if err := Incidents(&b, sampleProofs(), before); err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(b.String(), "9m") {
+		t.Errorf("what was seen before of a row that was played again is still there:\n%s", b.String())
+	}
+	again := b.String()
+	b.Reset()
+	if err := Incidents(&b, nil, again); err != nil || b.String() != again {
+		t.Errorf("a page that nothing was added to is another one (%v):\n%s", err, b.String())
+	}
 	for _, want := range []string{
-		"**1 of 3 proved**", "## some-row\n\nWhat happened. Source: an account.\n", "    lunchrush prove some-row --seed 7\n",
+		"**2 of 4 proved.**\n\n## another-row\n\n**PROVED** in 1m on 2026-10-01.\n\n## ", "## some-row\n\nWhat happened. Source: an account.\n", "    lunchrush prove some-row --seed 7\n",
 		"| as-was | FAIL | `double_dispense > 0` | 19 |\n| hardened | PASS | `notify.p99 < 1s` | 212 ms |\n",
 		"ERROR: the service has not started\n", "SKIPPED: testbed embedded does not have innodb\n",
 	} {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -26,7 +28,7 @@ func (a *proveAll) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&a.mutate, "mutate", false, "take each cure away by itself and see that a hardened run fails, in all scenarios or those that are named")
 	c.Flags().IntVar(&a.abreast, "abreast", 3, "with --all and --mutate: how many light scenarios are played at the same time")
 	c.Flags().StringVar(&a.junit, "junit", "", "with --all: write the proofs to this file as JUnit")
-	c.Flags().StringVar(&a.record, "record", "", "with --all: write the track record to this file, such as docs/INCIDENTS.md")
+	c.Flags().StringVar(&a.record, "record", "", "with --all: write the track record to this file, such as docs/INCIDENTS.md; what it says of other incidents stays")
 }
 
 func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, names []string) error {
@@ -36,6 +38,10 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 	list, err := a.choose(o, names)
 	if err != nil {
 		return err
+	}
+	before, err := os.ReadFile(a.record)
+	if a.record != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &usageError{err: fmt.Errorf("--record: %w", err), hint: "name a file that can be written; what it says of incidents that are not played now stays"}
 	}
 	began := time.Now()
 	suite := &harness.Suite{
@@ -57,7 +63,7 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 		write func(*os.File) error
 	}{
 		{a.junit, func(f *os.File) error { return reports.ProofJUnit(f, proofs) }},
-		{a.record, func(f *os.File) error { return reports.Incidents(f, proofs) }},
+		{a.record, func(f *os.File) error { return reports.Incidents(f, proofs, string(before)) }},
 	} {
 		if f.name == "" {
 			continue
