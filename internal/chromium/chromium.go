@@ -38,7 +38,17 @@ func Start(t *testing.T) context.Context {
 		}
 		t.Skip(why)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	// What chromium leaves behind when it is told to go lies in a folder of ours. It has sockets there: the path is short.
+	dir, err := os.MkdirTemp("", "chromium-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Env("TMPDIR="+dir))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // chromium refuses its sandbox to root
 	}
