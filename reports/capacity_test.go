@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 func TestCapacityIsWhatWasConfirmedBelowWhatDidNotPass(t *testing.T) {
@@ -270,56 +268,17 @@ func TestLittleIsToldOfTrialsThatPassedWithEnoughUnderWay(t *testing.T) {
 }
 
 func TestTheSchemaIsThatOfTheCapacity(t *testing.T) {
-	defs := map[string]any{}
-	root := schemaOf(reflect.TypeFor[Capacity](), defs)
-	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["$id"] = "https://github.com/lunchrush/lunchrush/reports/capacity.schema.json"
-	root["title"] = "capacity.json of a lunchrush search"
-	root["description"] = "Rates are a second, cores are processors used on average, shares are fractions; *_ns are nanoseconds. -1 is not known."
-	root["$defs"] = defs
-	want, err := json.MarshalIndent(root, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want = append(want, '\n')
-	if *updateSchema {
-		if err := os.WriteFile("capacity.schema.json", want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if d := cmp.Diff(string(want), string(CapacitySchemaJSON)); d != "" {
-		t.Errorf("capacity.schema.json is out of date; run go test ./reports -run Schema -update-schema\n%s", d)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(CapacitySchemaJSON))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("capacity.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("capacity.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []*Capacity{sampleCapacity(), func() *Capacity {
-		c := sampleCapacity()
-		c.Trials, c.Ended = []CapacityTrial{}, EndedInterrupted
-		c.Conclude()
-		return c
-	}()} {
+	checkSchema(t, "capacity.schema.json", CapacitySchemaJSON, reflect.TypeFor[Capacity](), "capacity.json of a lunchrush search",
+		"Rates are a second, cores are processors used on average, shares are fractions; *_ns are nanoseconds. -1 is not known.")
+	empty := sampleCapacity()
+	empty.Trials, empty.Ended = []CapacityTrial{}, EndedInterrupted
+	empty.Conclude()
+	for _, c := range []*Capacity{sampleCapacity(), empty} {
 		var b bytes.Buffer
 		if err := CapacityJSON(&b, c); err != nil {
 			t.Fatal(err)
 		}
-		got, err := jsonschema.UnmarshalJSON(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(got); err != nil {
-			t.Error(err)
-		}
+		validateBy(t, CapacitySchemaJSON, &b)
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/lunchrush/lunchrush/internal/runlog"
 )
 
@@ -85,38 +83,6 @@ func TestTheTextCountsWhatItDoesNotShow(t *testing.T) {
 	}
 	if lines(&all) != len(c.Rows) || lines(&some) >= lines(&all) {
 		t.Errorf("%d rows of %d, with all %d", lines(&some), len(c.Rows), lines(&all))
-	}
-}
-
-func TestAComparisonKeepsToItsSchema(t *testing.T) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(CompareSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("compare.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("compare.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	few, err := Compare(sideOf(1, 0, nil), sideOf(1, 1, nil), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]*Comparison{"of recorded runs": recordedComparison(t), "of one run each": few} {
-		var b bytes.Buffer
-		if err := CompareJSON(&b, c); err != nil {
-			t.Fatal(err)
-		}
-		got, err := jsonschema.UnmarshalJSON(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(got); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 
