@@ -27,8 +27,10 @@ func steadyRun(t *testing.T) (string, *Analysis) {
 		Expect:      []Check{{Name: "create.p99", Want: "< 1s", Got: "212 ms", Status: passed}},
 		Latency:     []Latency{{Kind: "create", Response: Quantiles{N: 400, P99: 212e6}}, {Kind: "notify", Response: Quantiles{N: 400, P99: 12e6}}},
 		Measures: []Measure{
-			{Name: "goodput.offered", Value: 0.998, Samples: 390, Known: true}, {Name: "backlog.slope", Value: 0.01, Samples: 18, Known: true},
-			{Name: "lateness.p99", Value: 1e6, Known: true}, {Name: "amplification", Value: 1.02, Known: true},
+			{Name: "goodput.offered", Value: 0.998, Samples: 390, Known: true},
+			{Name: "backlog.slope", Value: 0.01, Samples: 18, Known: true},
+			{Name: "lateness.p99", Value: 1e6, Known: true},
+			{Name: "amplification", Value: 1.02, Known: true},
 			{Name: "create.max", Unit: "ns", Value: 400e6, Samples: 400, Known: true},
 		},
 	}

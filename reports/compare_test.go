@@ -246,30 +246,36 @@ func TestRunsThatAreNotAlikeAreRefusedWithWhatDiffers(t *testing.T) {
 		{"another scenario", func(_ int, m *runlog.Manifest) { m.Scenario = "slb-burst" }, []string{"scenario: A has peak-lunch (2 runs); B has slb-burst (2 runs)"}, false},
 		{
 			"another seed, and so another plan", func(_ int, m *runlog.Manifest) { m.Seed, m.PlanSHA256 = 8, "beef"; asWas(0, m) },
-			[]string{"seed: A has 7 (2 runs); B has 8 (2 runs)", "plan: A has 9f2c41d0a5b3 (2 runs); B has beef (2 runs)"}, false,
+			[]string{"seed: A has 7 (2 runs); B has 8 (2 runs)", "plan: A has 9f2c41d0a5b3 (2 runs); B has beef (2 runs)"},
+			false,
 		},
 		{
 			"a seed that differs within a side", func(i int, m *runlog.Manifest) { m.PlanSHA256 = []string{"beef", "cafe"}[i] },
-			[]string{"plan: A has 9f2c41d0a5b3 (2 runs); B has beef (1 run), cafe (1 run)"}, false,
+			[]string{"plan: A has 9f2c41d0a5b3 (2 runs); B has beef (1 run), cafe (1 run)"},
+			false,
 		},
 		{
 			"faults on one side only", func(_ int, m *runlog.Manifest) {
 				m.Faults = []runlog.FaultPlan{{What: "latency 200ms", On: "mysql", FromNS: 1e9, ForNS: 30e9}}
 			},
-			[]string{"faults: A has none (2 runs); B has latency 200ms on mysql at 1.0 s for 30s (2 runs)"}, false,
+			[]string{"faults: A has none (2 runs); B has latency 200ms on mysql at 1.0 s for 30s (2 runs)"},
+			false,
 		},
 		{
 			"a side of two settings", func(i int, m *runlog.Manifest) { m.Profile = []string{"as-was", "hardened"}[i] },
-			[]string{"profile: B has as-was (1 run), hardened (1 run): one side must be of one setting"}, false,
+			[]string{"profile: B has as-was (1 run), hardened (1 run): one side must be of one setting"},
+			false,
 		},
 		{
 			"another machine", func(_ int, m *runlog.Manifest) { m.Machine.Cores, m.Machine.CPU = 64, "Big" },
-			[]string{"machine.cpu: A has", "machine.cores: A has"}, true,
+			[]string{"machine.cpu: A has", "machine.cores: A has"},
+			true,
 		},
 		{"another testbed", func(_ int, m *runlog.Manifest) { m.Testbed = "embedded" }, []string{"testbed: A has local (2 runs); B has embedded (2 runs)"}, true},
 		{
 			"another machine is no excuse for another scenario", func(_ int, m *runlog.Manifest) { m.Testbed, m.Scenario = "embedded", "x" },
-			[]string{"scenario: ", "testbed: "}, false,
+			[]string{"scenario: ", "testbed: "},
+			false,
 		},
 	}
 	for _, tt := range tests {

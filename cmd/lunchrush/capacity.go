@@ -145,8 +145,10 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 	}
 	t.say("testbed: %s%s", choice.Name, because(choice.Why))
 	if choice.Name == testbed.Embedded {
-		return &usageError{err: errors.New("the embedded database engine is no database benchmark: its capacity would say nothing of MySQL's"),
-			hint: "install MariaDB and Redis (`make packages`), or start a container engine"}
+		return &usageError{
+			err:  errors.New("the embedded database engine is no database benchmark: its capacity would say nothing of MySQL's"),
+			hint: "install MariaDB and Redis (`make packages`), or start a container engine",
+		}
 	}
 	all, err := testbed.Processors()
 	if err != nil {
