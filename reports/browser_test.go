@@ -48,7 +48,7 @@ func onScreen(ctx context.Context, t *testing.T, path string, s screen) (tab con
 }
 
 // looked is what a script sees of the page.
-func looked[T any](t *testing.T, tab context.Context, script string) T {
+func looked[T any](tab context.Context, t *testing.T, script string) T {
 	t.Helper()
 	seen, err := chromedp.Run(tab, chromedp.Evaluate[T](script))
 	if err != nil {

@@ -33,7 +33,7 @@ func TestTheCapacityReportInABrowser(t *testing.T) {
 		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
 				tab := onScreen(ctx, t, path, screen)
-				page := looked[capacityLook](t, tab, lookAtCapacity)
+				page := looked[capacityLook](tab, t, lookAtCapacity)
 				if page.ScrollWidth > int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, screen.width)
 				}

@@ -161,8 +161,8 @@ func (t *CapacityTrial) decide(a *Analysis) {
 		t.Outcome, t.Why = TrialFailed, name(rest[missed])
 	case loss.Status != passed:
 		t.Outcome, t.Why = TrialInvalid, loss.Got
-	case slices.ContainsFunc(rest, not(passed)):
-		c := rest[slices.IndexFunc(rest, not(passed))]
+	case slices.ContainsFunc(rest, notPassed):
+		c := rest[slices.IndexFunc(rest, notPassed)]
 		t.Outcome, t.Why = TrialInvalid, c.Name+" is not known: "+c.Note
 	default:
 		t.Outcome = TrialPassed

@@ -39,7 +39,7 @@ func TestThePagesOfSeveralRunsInABrowser(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				seen := looked[sight](t, tab, lookAtRuns)
+				seen := looked[sight](tab, t, lookAtRuns)
 				if seen.ScrollWidth > seen.InnerWidth || seen.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", seen.ScrollWidth, seen.InnerWidth)
 				}

@@ -58,7 +58,7 @@ func doubtOf(a *Analysis) string {
 	case a.Verdict.Outcome == Inconclusive:
 		return strings.ToLower(Inconclusive) + ": " + a.Verdict.Headline
 	}
-	if i := slices.IndexFunc(a.Certificate, not(passed)); i >= 0 {
+	if i := slices.IndexFunc(a.Certificate, notPassed); i >= 0 {
 		return doubt("its times prove nothing", a.Certificate[i])
 	}
 	return ""

@@ -163,7 +163,7 @@ func (p *comparedPage) Under() string {
 // Groups are both sides.
 func (p *comparedPage) Groups() []*Group { return []*Group{&p.A, &p.B} }
 
-// Titles are both sides in a line each.
+// Title is the side in a line.
 func (g *Group) Title() string { return g.title() }
 
 // Notes say how the table is to be read.
@@ -220,9 +220,9 @@ func booksOf(c *Comparison) []bookRow {
 		a, b := sum(of)
 		return bookRow{Name: name, Says: says, A: count(a), B: count(b), Bad: bad && a+b > 0, Sum: total}
 	}
-	money := func(name, says string, bad, total bool, of func(*Audit) int64) bookRow {
+	money := func(name string, bad, total bool, of func(*Audit) int64) bookRow {
 		a, b := sum(of)
-		return bookRow{Name: name, Says: says, A: yuan(a), B: yuan(b), Bad: bad && a+b != 0, Sum: total}
+		return bookRow{Name: name, A: yuan(a), B: yuan(b), Bad: bad && a+b != 0, Sum: total}
 	}
 	var rows []bookRow
 	for _, class := range classes {
@@ -233,11 +233,11 @@ func booksOf(c *Comparison) []bookRow {
 	}
 	return append(rows,
 		orders("all orders", "Every order has exactly one class.", false, true, func(a *Audit) int64 { return int64(a.Orders) }),
-		money("paid by buyers, yuan", "", false, false, func(a *Audit) int64 { return a.PaidFen }),
-		money("− goods that fell for it", "", false, false, func(a *Audit) int64 { return a.DispensedFen }),
-		money("− refunded", "", false, false, func(a *Audit) int64 { return a.RefundedFen }),
-		money("− still open", "", false, false, func(a *Audit) int64 { return a.OpenFen }),
-		money("= unaccounted for", "", true, true, func(a *Audit) int64 { return a.PaidFen - a.DispensedFen - a.RefundedFen - a.OpenFen }),
-		money("money or goods gone wrong, yuan", "", true, false, func(a *Audit) int64 { return a.LossFen }),
+		money("paid by buyers, yuan", false, false, func(a *Audit) int64 { return a.PaidFen }),
+		money("− goods that fell for it", false, false, func(a *Audit) int64 { return a.DispensedFen }),
+		money("− refunded", false, false, func(a *Audit) int64 { return a.RefundedFen }),
+		money("− still open", false, false, func(a *Audit) int64 { return a.OpenFen }),
+		money("= unaccounted for", true, true, func(a *Audit) int64 { return a.PaidFen - a.DispensedFen - a.RefundedFen - a.OpenFen }),
+		money("money or goods gone wrong, yuan", true, false, func(a *Audit) int64 { return a.LossFen }),
 	)
 }

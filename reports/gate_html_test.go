@@ -74,7 +74,7 @@ func TestTheGateInABrowser(t *testing.T) {
 		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
 				tab := onScreen(ctx, t, path, screen)
-				page := looked[gateLook](t, tab, lookAtGate)
+				page := looked[gateLook](tab, t, lookAtGate)
 				if page.ScrollWidth > page.InnerWidth || page.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, page.InnerWidth)
 				}

@@ -198,7 +198,7 @@ func (c pastChart) Change() string {
 		return ""
 	}
 	return fmt.Sprintf("%s → %s, %s %s, %s", unbroken(c.A.text(c.Unit)), unbroken(c.B.text(c.Unit)),
-		strings.Replace(c.change(), "-", "−", 1), c.Row.Says, strings.Trim(c.evidence(), "()"))
+		strings.Replace(c.change(), "-", "−", 1), c.Says, strings.Trim(c.evidence(), "()"))
 }
 
 // Tone is the colour of that.

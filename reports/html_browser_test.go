@@ -40,7 +40,7 @@ func TestTheReportInABrowser(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				page := looked[look](t, tab, lookAtPage)
+				page := looked[look](tab, t, lookAtPage)
 				if page.ScrollWidth > page.InnerWidth || page.InnerWidth != int(screen.width) {
 					t.Errorf("the page is %d wide in a window of %d", page.ScrollWidth, page.InnerWidth)
 				}

@@ -109,7 +109,7 @@ func CellOf(a *Analysis, load float64, trigger int64) MapCell {
 	} else {
 		c.Why = "the run had no fault"
 	}
-	if i := slices.IndexFunc(a.Certificate, not(passed)); i >= 0 {
+	if i := slices.IndexFunc(a.Certificate, notPassed); i >= 0 {
 		c.Class, c.Disturbed, c.Why = Undecided, true, doubt("the run proves nothing", a.Certificate[i])
 	}
 	return c

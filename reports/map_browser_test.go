@@ -49,7 +49,7 @@ func TestTheMapInABrowser(t *testing.T) {
 		for _, screen := range []screen{desk, hand} {
 			t.Run(fmt.Sprintf("%s at %d in the %s", name, screen.width, screen.scheme), func(t *testing.T) {
 				tab := onScreen(ctx, t, path, screen)
-				seen := looked[mapLook](t, tab, lookAtMap)
+				seen := looked[mapLook](tab, t, lookAtMap)
 				if seen.ScrollWidth > seen.InnerWidth || seen.Charts != 1 || seen.Cells != 28 || seen.Spilt != 0 || seen.Links != len(m.Cells) || seen.Background != paper[screen.scheme] {
 					t.Errorf("%+v", seen)
 				}

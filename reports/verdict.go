@@ -87,9 +87,9 @@ func decide(x *Analysis, a *audit) Verdict {
 		v.Outcome, v.ExitCode = Fail, ExitViolated
 		v.Headline = violation(x, a, &v)
 		v.Likely = likelyLoss(x, a)
-	case slices.ContainsFunc(x.Certificate, not(passed)):
+	case slices.ContainsFunc(x.Certificate, notPassed):
 		v.Outcome, v.ExitCode = Inconclusive, ExitInconclusive
-		c := x.Certificate[slices.IndexFunc(x.Certificate, not(passed))]
+		c := x.Certificate[slices.IndexFunc(x.Certificate, notPassed)]
 		v.Headline = doubt("the run proves nothing", c)
 		v.Likely = likelyDoubt(x, c)
 	case slices.ContainsFunc(x.Invariants, has(unknown)):
@@ -117,7 +117,7 @@ func decide(x *Analysis, a *audit) Verdict {
 }
 
 func has(status string) func(Check) bool { return func(c Check) bool { return c.Status == status } }
-func not(status string) func(Check) bool { return func(c Check) bool { return c.Status != status } }
+func notPassed(c Check) bool             { return c.Status != passed }
 
 // doubt names the first thing in the way of a verdict. The name of some checks is the sentence that should be true: read
 // after a colon it would say the opposite of what is meant.
@@ -375,7 +375,7 @@ func byName(measures []Measure) map[string]Measure {
 // SignatureSeen reports whether a shows the documented failure: the scenario has a signature, and every line of it
 // holds. What could not be measured is not seen.
 func SignatureSeen(a *Analysis) bool {
-	return len(a.Signature) > 0 && !slices.ContainsFunc(a.Signature, not(passed))
+	return len(a.Signature) > 0 && !slices.ContainsFunc(a.Signature, notPassed)
 }
 
 // describe sets the small differences between runs that a reader must know.
