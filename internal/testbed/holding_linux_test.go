@@ -49,8 +49,11 @@ func threads(t *testing.T, pid string) (held []string) {
 func TestPartsAreHeldToTheirPlacesAndTheHarnessIsNot(t *testing.T) {
 	choice := require(t, testbed.Local)
 	all, err := testbed.Processors()
-	if err != nil || len(all) < 2 {
-		t.Skipf("two processors are needed, there are %v (%v)", all, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 2 {
+		t.Skipf("two processors are needed to hold a part to one of them, there are %v", all)
 	}
 	before := threads(t, "self")
 	first, last := all[0], all[len(all)-1]
@@ -113,8 +116,11 @@ func TestPartsAreHeldToTheirPlacesAndTheHarnessIsNot(t *testing.T) {
 
 func TestHarnessIsKeptToSomeProcessorsAndGetsTheOthersBack(t *testing.T) {
 	all, err := testbed.Processors()
-	if err != nil || len(all) < 2 {
-		t.Skipf("two processors are needed, there are %v (%v)", all, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 2 {
+		t.Skipf("two processors are needed to hold a part to one of them, there are %v", all)
 	}
 	before := threads(t, "self")
 	back, err := testbed.KeepTo(all[:1])
