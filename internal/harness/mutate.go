@@ -56,7 +56,7 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 		defer mu.Unlock()
 		missed[t.key] = missed[t.key] || m.Missed()
 	}
-	var crowd, alone, again []int
+	var crowd, alone []int
 	for i, t := range trials {
 		if t.sc.Alone {
 			alone = append(alone, i)
@@ -64,14 +64,11 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 			crowd = append(crowd, i)
 		}
 	}
-	s.lanes(ctx, crowd, max(1, s.Abreast), one)
+	s.lanes(ctx, crowd, s.Abreast, one)
 	s.lanes(ctx, alone, 1, one)
-	for i, m := range found {
-		if m != nil && m.Outcome() == reports.Inconclusive {
-			again = append(again, i)
-		}
-	}
-	s.lanes(ctx, again, 1, one)
+	doubtful := func(i int) bool { return found[i] != nil && found[i].Outcome() == reports.Inconclusive }
+	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
+	s.lanes(ctx, only(alone, doubtful), 1, one)
 	var mutants []reports.Mutant
 	for _, m := range found {
 		if m != nil {

@@ -1,11 +1,13 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
@@ -16,7 +18,7 @@ import (
 //
 // Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario that says
 // alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
-// machine, is tried once more, alone.
+// machine, is tried once more, in a crowd half as large.
 type Suite struct {
 	Scenarios []*scenarios.Scenario
 	Testbed   string // as [Choose] wants it
@@ -41,27 +43,22 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 			crowd = append(crowd, i)
 		}
 	}
-	// What wants the same engines comes together, so that few testbeds are started.
-	order := func(a, b int) int { return EnginesOf(s.Scenarios[a]).compare(EnginesOf(s.Scenarios[b])) }
-	slices.SortStableFunc(crowd, order)
-	slices.SortStableFunc(alone, order)
+	s.sort(crowd)
+	s.sort(alone)
 
 	one := func(ctx context.Context, l *lane, i int) {
 		if p := l.prove(ctx, s.Scenarios[i]); ctx.Err() == nil || p.Err == nil {
 			found[i] = &p
 		}
 	}
-	s.lanes(ctx, crowd, max(1, s.Abreast), one)
+	s.lanes(ctx, crowd, s.Abreast, one)
 	s.lanes(ctx, alone, 1, one)
-	var again []int
-	for i, p := range found {
-		if p != nil && p.Outcome() == reports.Inconclusive {
-			again = append(again, i)
-		}
-	}
 	first := slices.Clone(found)
-	s.lanes(ctx, again, 1, one)
-	for _, i := range again {
+	doubtful := func(i int) bool { return first[i] != nil && first[i].Outcome() == reports.Inconclusive }
+	again, againAlone := only(crowd, doubtful), only(alone, doubtful)
+	s.lanes(ctx, again, s.Abreast/2, one)
+	s.lanes(ctx, againAlone, 1, one)
+	for _, i := range slices.Concat(again, againAlone) {
 		if found[i] != first[i] {
 			found[i].Tries += first[i].Tries
 			found[i].Took += first[i].Took
@@ -76,11 +73,37 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	return proofs
 }
 
-// lanes does work for each of the indices, n at a time, each on a lane.
+// sort puts scenarios that want the same engines together, so that few testbeds are started, the rarest engines first; and of
+// these the longest first, so that the lanes end at about the same time.
+func (s *Suite) sort(indices []int) {
+	wanted := map[Engines]int{}
+	for _, i := range indices {
+		wanted[EnginesOf(s.Scenarios[i])]++
+	}
+	slices.SortStableFunc(indices, func(a, b int) int {
+		scA, scB := s.Scenarios[a], s.Scenarios[b]
+		enginesA, enginesB := EnginesOf(scA), EnginesOf(scB)
+		return cmp.Or(
+			cmp.Compare(wanted[enginesA], wanted[enginesB]),
+			enginesA.compare(enginesB),
+			cmp.Compare(longest(scB), longest(scA)),
+		)
+	})
+}
+
+// longest is how long a side of the scenario takes at most, without what starts and collects.
+func longest(sc *scenarios.Scenario) time.Duration { return sc.Length() + sc.Drain }
+
+// only is those of the indices that keep says.
+func only(indices []int, keep func(i int) bool) []int {
+	return slices.DeleteFunc(slices.Clone(indices), func(i int) bool { return !keep(i) })
+}
+
+// lanes does work for each of the indices, n at a time but at least one, each on a lane.
 func (s *Suite) lanes(ctx context.Context, indices []int, n int, work func(ctx context.Context, l *lane, i int)) {
 	next := make(chan int)
 	var all sync.WaitGroup
-	for range min(n, len(indices)) {
+	for range min(max(1, n), len(indices)) {
 		all.Go(func() {
 			l := &lane{suite: s}
 			for i := range next {

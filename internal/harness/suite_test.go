@@ -1,0 +1,31 @@
+package harness
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lunchrush/lunchrush/scenarios"
+)
+
+// Lanes that end together waste no time, and a testbed that one row alone needs is started while the others are busy.
+func TestRowsOfRareEnginesComeFirstAndThenTheLongest(t *testing.T) {
+	row := func(name string, drain time.Duration, connections int, needs ...string) *scenarios.Scenario {
+		return &scenarios.Scenario{
+			Name: name, Drain: drain, Clock: scenarios.Clock{Speed: 1}, Needs: needs, Database: scenarios.Database{MaxConnections: connections},
+		}
+	}
+	s := &Suite{Scenarios: []*scenarios.Scenario{
+		row("short", 10*time.Second, 0), row("long", time.Minute, 0), row("replica-short", time.Second, 0, "replica"),
+		row("middling", 30*time.Second, 0), row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"),
+	}}
+	indices := []int{0, 1, 2, 3, 4, 5}
+	s.sort(indices)
+	var got []string
+	for _, i := range indices {
+		got = append(got, s.Scenarios[i].Name)
+	}
+	if want := []string{"few-connections", "replica-long", "replica-short", "long", "middling", "short"}; !slices.Equal(got, want) {
+		t.Errorf("the rows come as %v, wanted %v", got, want)
+	}
+}
