@@ -25,6 +25,10 @@ func upstreamGauges() []gauge {
 		},
 		fullForGauge(workerPools[0]), fullForGauge(workerPools[1]),
 		{
+			MeasureDoc{"front.waiting_max", "", "most requests that waited for a worker of front, of all its instances together, each second that one looked"},
+			func(e *evidence) (float64, int) { return mostWaiting(e.samples) },
+		},
+		{
 			MeasureDoc{"bind.failed", "", "look-ups of a buyer that the service gave up"},
 			func(e *evidence) (float64, int) {
 				return lastKnown(e.samples, func(s *runlog.Sample) int { return s.BindsFailed })
@@ -66,6 +70,19 @@ func fullFor(samples []runlog.Sample, w workerPool) (ns float64, n int) {
 		n++
 	}
 	return float64(time.Duration(longest)), n
+}
+
+// mostWaiting is the longest line before front's workers. It is never of a run in which nobody could tell.
+func mostWaiting(samples []runlog.Sample) (most float64, n int) {
+	for i := range samples {
+		if s := &samples[i]; s.FrontLimit > 0 && s.FrontWaiting >= 0 {
+			most, n = max(most, float64(s.FrontWaiting)), n+1
+		}
+	}
+	if n == 0 {
+		return never, 0
+	}
+	return most, n
 }
 
 // lastKnown is the last figure of a column of which -1 is unknown.

@@ -30,6 +30,16 @@ func TestThePoolIsFullForItsLongestStretch(t *testing.T) {
 	}
 }
 
+func TestTheLongestLineBeforeFrontCountsWhereThereIsOne(t *testing.T) {
+	samples := []runlog.Sample{{FrontWaiting: -1, FrontLimit: 0}, {FrontWaiting: 3, FrontLimit: 4}, {FrontWaiting: 17, FrontLimit: 4}, {FrontWaiting: 0, FrontLimit: 4}}
+	if most, n := mostWaiting(samples); most != 17 || n != 3 {
+		t.Errorf("%v of %d, want 17 of 3", most, n)
+	}
+	if _, n := mostWaiting(samples[:1]); n != 0 {
+		t.Errorf("of %d, although nobody told", n)
+	}
+}
+
 func TestTheLastKnownFigureCounts(t *testing.T) {
 	failed := func(s *runlog.Sample) int { return s.BindsFailed }
 	if v, n := lastKnown([]runlog.Sample{{BindsFailed: 3}, {BindsFailed: 5}, {BindsFailed: -1}}, failed); v != 5 || n != 1 {

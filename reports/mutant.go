@@ -13,6 +13,7 @@ import (
 type Mutant struct {
 	Switch   string // "refund.guard"
 	Value    string // "none", as it was
+	With     string // "queue.void silent": what had to be taken away with it, since the service refuses the one without the other
 	Scenario string
 	Dir      string    // the run's folder
 	Analysis *Analysis // nil when there is none
@@ -78,7 +79,11 @@ func MutantTable(w io.Writer, mutants []Mutant) error {
 		if m.Took > 0 {
 			took = m.Took.Round(time.Second).String()
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", m.Switch, m.Value, m.Scenario, m.Outcome(), took, seen)
+		value := m.Value
+		if m.With != "" {
+			value += ", with " + m.With
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", m.Switch, value, m.Scenario, m.Outcome(), took, seen)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -16,7 +16,7 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		{Switch: "c", Value: "off", Scenario: "first", Analysis: judged(Inconclusive, ExitInconclusive)},
 		{Switch: "d", Value: "off", Scenario: "first", Err: errors.New("no port"), Analysis: judged(Fail, ExitViolated)},
 		{Switch: "e", Value: "off", Scenario: "first", Skipped: "testbed embedded does not have innodb"},
-		{Switch: "f", Value: "off", Scenario: "first", Analysis: judged(Fail, ExitMissed)},
+		{Switch: "f", Value: "off", With: "g silent", Scenario: "first", Analysis: judged(Fail, ExitMissed)},
 	}
 	if got, want := UnusedCures(mutants), []string{"b", "c", "d", "e"}; !slices.Equal(got, want) {
 		t.Errorf("not missed: %v, want %v", got, want)
@@ -26,8 +26,9 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"a     none        second  MISSED", "b     1           first   NOT MISSED", "c     off         first   INCONCLUSIVE",
-		"d     off         first   ERROR         -     no port", "e     off         first   SKIPPED",
+		"a     none                second  MISSED", "b     1                   first   NOT MISSED", "c     off                 first   INCONCLUSIVE",
+		"d     off                 first   ERROR         -     no port", "e     off                 first   SKIPPED",
+		"f     off, with g silent  first   MISSED",
 		"7 mutants: not missed by any scenario: b, c, d, e\n",
 	} {
 		if !strings.Contains(b.String(), want) {

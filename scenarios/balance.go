@@ -15,6 +15,7 @@ import (
 type Balancer struct {
 	SlowStart time.Duration  // how long an instance that has just come in rises from a tenth of its weight to all of it; 0: at once
 	Check     time.Duration  // from one health check of an instance to the next; three failures take it out, two passes let it in
+	Redial    bool           // a request whose instance can not be dialled goes to the next one; without, it is answered 502
 	Weights   map[string]int // of instances by name; 1 for those that are not there, 0 for no requests
 }
 
@@ -36,7 +37,9 @@ func BalancerSwitches() []BalancerSwitch {
 }
 
 // Figures of ours: ten seconds of slow start; two seconds between checks is HAProxy's default.
-func defaultBalancer() Balancer { return Balancer{SlowStart: 10 * time.Second, Check: 2 * time.Second} }
+func defaultBalancer() Balancer {
+	return Balancer{SlowStart: 10 * time.Second, Check: 2 * time.Second, Redial: true}
+}
 
 // Set sets one of [BalancerSwitches].
 func (b *Balancer) Set(key, text string) error {
@@ -98,6 +101,7 @@ func balancerFields(b *Balancer) []field {
 	return []field{
 		{"slow_start", false, "How long an instance that has just come in rises from a tenth of its weight to all of it. 0s: at once.", period(&b.SlowStart, 0, checkMax)},
 		{"check", false, "From one health check of an instance to the next; three failures take it out, two passes let it in.", period(&b.Check, checkMin, checkMax)},
+		{"redial", false, "`no`: a request whose instance can not be dialled is answered 502, as a balancer of the fourth layer would; otherwise the next instance gets it.", yesNo(&b.Redial)},
 		{"weights", false, "Weights of instances; the others have 1. 0 is no requests.", weights(&b.Weights)},
 	}
 }

@@ -415,7 +415,7 @@ func TestLoadReadsWhatIsThere(t *testing.T) {
 	}
 	got := fmt.Sprintln(s.Name, s.Clock, s.Fleet, s.Buyers, s.Payments, s.Topology, s.Service, s.AsWas, s.Expect, s.Signature, s.Drain, s.Needs)
 	want := `x {11:00 12:00 60} {10 40 20 [150 650] 25s 30s} {0.03 0.005 0 30s 1 1s} ` +
-		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s 0 channel 5s} 0} {2 1 1 1 1 0 0 {10s 2s map[]} {0s 2s 3} 0} ` +
+		`{1 0 1s..2s {lognormal 180ms 0.4 0 0s 0 channel 5s} 0} {2 1 1 1 1 0 0 {10s 2s true map[]} {0s 2s 3} 0} ` +
 		`map[refund.after:30s] map[callback.workers:1] map[loss.total:{== 0 == 0   []}] ` +
 		`map[loss.total:{>= 0.1 >= 10%  % []} pay_to_dispense.p99:{> 0 > refund.after refund.after  []}] 1m0s [innodb]` + "\n"
 	if diff := cmp.Diff(want, got); diff != "" {

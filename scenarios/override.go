@@ -40,18 +40,20 @@ func outside(field string, got, low, high float64) error {
 	return Problems{{Field: field, What: number64(got) + " is not between " + number64(low) + " and " + number64(high)}}
 }
 
-// WithoutCure is the scenario with one of its as-was switches set on both sides: its hardened side lacks that one cure. It
-// panics if as-was does not have the switch.
-func (s *Scenario) WithoutCure(key string) *Scenario {
-	value, ok := s.AsWas[key]
-	if !ok {
-		panic(s.Name + " does not switch " + key + " back")
-	}
+// WithoutCures is the scenario with some of its as-was switches set on both sides: its hardened side lacks these cures. It
+// panics if as-was does not have one of the switches.
+func (s *Scenario) WithoutCures(keys ...string) *Scenario {
 	mutant := *s
 	mutant.Service = maps.Clone(s.Service)
 	if mutant.Service == nil {
 		mutant.Service = map[string]string{}
 	}
-	mutant.Service[key] = value
+	for _, key := range keys {
+		value, ok := s.AsWas[key]
+		if !ok {
+			panic(s.Name + " does not switch " + key + " back")
+		}
+		mutant.Service[key] = value
+	}
 	return &mutant
 }

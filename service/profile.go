@@ -212,7 +212,7 @@ type CallersSwitches struct {
 // StopSwitches say how a process ends when it is told to.
 type StopSwitches struct {
 	Mode   string        `yaml:"mode" key:"stop" accepts:"graceful|abrupt" incident:"process-recycle" doc:"graceful: it says that it is not ready, finishes what it began, and ends; abrupt: it ends, with whatever is under way"`
-	Linger time.Duration `yaml:"linger" min:"0s" incident:"process-recycle" doc:"with stop graceful: how long at most it goes on serving after it says that it is not ready, until a balancer has heard so often enough to send elsewhere. A process whose readiness nobody asks about does not wait"`
+	Linger time.Duration `yaml:"linger" min:"0s" incident:"process-recycle" doc:"with stop graceful: how long it goes on serving after it says that it is not ready; longer than the balancer's checks take to notice. A process whose readiness nobody asked about lately does not wait"`
 }
 
 // RegistrySwitches say how a process announces itself to the balancer.

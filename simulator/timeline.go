@@ -11,11 +11,24 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/lunchrush/lunchrush/scenarios"
 )
 
 // DefaultWorkers bounds the sends that wait for their answer at one time. A sketch with 2,000 workers fell apart past
 // what its machine could send; with 512 it sent 8,000 a second.
 const DefaultWorkers = 512
+
+// bidWorkers is the bound beside a bid: its 1,000 buyers a second come whether the ones before have their answer or not, and a
+// row that all of them write makes them wait for seconds.
+const bidWorkers = 4096
+
+func workersFor(s *scenarios.Scenario) int {
+	if s.Sale.Buyers > 0 {
+		return bidWorkers
+	}
+	return DefaultWorkers
+}
 
 // DefaultTimeout is how long a send's answer is waited for when the [Send] does not say.
 const DefaultTimeout = 30 * time.Second

@@ -28,7 +28,7 @@ type Config struct {
 	Log      *runlog.Writer
 	Logger   *slog.Logger // nil discards
 
-	Workers int // bound of the sends in flight; 0 means DefaultWorkers
+	Workers int // bound of the sends in flight; 0: DefaultWorkers, or as many as the buyers of a bid need
 
 	// ServiceUsage tells what the service has used so far, all its processes together. nil: unknown.
 	ServiceUsage func(context.Context) (cpu time.Duration, rss int64, err error)
@@ -166,7 +166,7 @@ func New(cfg Config) (_ *World, err error) {
 		return nil, err
 	}
 	w.timeline = NewTimeline(TimelineConfig{
-		Start: w.start, Workers: cfg.Workers, Latency: w.latency, Result: vegeta.NewEncoder(w.resultsFile),
+		Start: w.start, Workers: cmp.Or(cfg.Workers, workersFor(cfg.Scenario)), Latency: w.latency, Result: vegeta.NewEncoder(w.resultsFile),
 	})
 	w.watch = newWatch(w)
 	w.st = &stage{

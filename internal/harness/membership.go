@@ -79,7 +79,7 @@ func (t *town) balance(ctx context.Context) (*balancer.Balancer, error) {
 			{Name: doorAlipay, Pool: gates[len(gates)-1]},
 			{Name: doorInternal},
 		},
-		Pools: list, Check: balancer.Check{Interval: t.settings.Check}, SlowStart: balancer.SlowStart{Window: t.settings.SlowStart},
+		Pools: list, Check: balancer.Check{Interval: t.settings.Check}, SlowStart: balancer.SlowStart{Window: t.settings.SlowStart}, NoRedial: !t.settings.Redial,
 	})
 	if err != nil {
 		return nil, err

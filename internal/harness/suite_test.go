@@ -29,3 +29,28 @@ func TestRowsOfRareEnginesComeFirstAndThenTheLongest(t *testing.T) {
 		t.Errorf("the rows come as %v, wanted %v", got, want)
 	}
 }
+
+// The service refuses some of what was without the rest of it: the mutant takes away as little as can be.
+func TestACureIsTakenAwayByItselfOrWithWhatItNeeds(t *testing.T) {
+	for _, tt := range []struct{ scenario, key, with string }{
+		{"refund-race", "refund.guard", ""},
+		{"remedy", "remedy", "queue.void"},
+		{"remedy", "queue.void", ""},
+		{"callback-serial", "callback.lock", "callback.workers"},
+	} {
+		sc, err := scenarios.Find(tt.scenario, Known())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mutant, with, err := withoutCure(sc, tt.key)
+		if err != nil || with != tt.with {
+			t.Errorf("%s without %s: with %q, %v; wanted with %q", tt.scenario, tt.key, with, err, tt.with)
+			continue
+		}
+		for key, value := range sc.AsWas {
+			if taken := mutant.Service[key] == value; taken != (key == tt.key || key == tt.with) {
+				t.Errorf("%s without %s: %s taken away: %v", tt.scenario, tt.key, key, taken)
+			}
+		}
+	}
+}

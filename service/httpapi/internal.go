@@ -51,9 +51,6 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 		reasons = nil // as was: whoever listens is ready
 	}
 	if len(reasons) > 0 {
-		if a.draining.Load() {
-			defer a.denied.Add(1) // when it was said
-		}
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "reasons": reasons})
 		return
 	}

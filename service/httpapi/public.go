@@ -43,8 +43,8 @@ type API struct {
 	Unattended bool // front.deadline none: front works on requests whose clients have gone
 
 	draining atomic.Bool
-	denied   atomic.Int64  // readiness, since draining
-	ending   chan struct{} // closed when draining begins
+	ended    atomic.Bool   // Drain was called
+	ending   chan struct{} // closed by Drain
 }
 
 type api struct {
@@ -55,12 +55,10 @@ type api struct {
 // Withdraw fails readiness; everything is served on.
 func (a *API) Withdraw() { a.draining.Store(true) }
 
-// Refusals is how often readiness was denied since Withdraw.
-func (a *API) Refusals() int { return int(a.denied.Load()) }
-
 // Drain fails readiness and answers the polls.
 func (a *API) Drain() {
-	if !a.draining.Swap(true) {
+	a.Withdraw()
+	if !a.ended.Swap(true) {
 		close(a.ending)
 	}
 	if a.Notifier != nil {

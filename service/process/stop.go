@@ -9,29 +9,16 @@ import (
 // lingerFor is how recently somebody must have asked about readiness to be waited for: a balancer asks every few seconds.
 const lingerFor = 10 * time.Second
 
-// toldEnough is how often a balancer must have been told that the process is not ready: three failures take a backend out,
-// and one more may have been asked for before it was.
-const toldEnough = 4
-
-// linger says that the process is not ready and goes on serving until whoever sends to it has heard that, or stop.linger
-// is over: the listener that closes next would refuse what is on its way.
+// linger says that the process is not ready and goes on serving for stop.linger: a balancer takes it out after some failed
+// checks, and the listener that closes next would refuse what is on its way. How often it was asked tells nothing: there may
+// be several who ask, each with a list of its own.
 func (p *process) linger() {
 	p.api.Withdraw()
 	p.mu.Lock()
 	asked := p.asked
 	p.mu.Unlock()
-	if time.Since(asked) >= lingerFor {
-		return
-	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	over := time.After(p.cfg.Switches.Stop.Linger)
-	for p.api.Refusals() < toldEnough {
-		select {
-		case <-tick.C:
-		case <-over:
-			return
-		}
+	if time.Since(asked) < lingerFor {
+		time.Sleep(p.cfg.Switches.Stop.Linger)
 	}
 }
 

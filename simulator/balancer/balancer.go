@@ -69,7 +69,7 @@ func New(cfg Config) (_ *Balancer, err error) {
 			limit = math.MaxInt
 		}
 		p := &pool{
-			name: c.Name, check: cfg.Check.filled(), eject: cfg.Eject.filled(), slowStart: cfg.SlowStart, logger: cfg.Logger,
+			name: c.Name, check: cfg.Check.filled(), eject: cfg.Eject.filled(), slowStart: cfg.SlowStart, noRedial: cfg.NoRedial, logger: cfg.Logger,
 			transport: newTransport(cfg.AnswerTimeout, max(16, idleKept/len(cfg.Pools))),
 			lanes:     &lanes{limit: func() int { return limit }},
 			probe:     probe, ctx: ctx, changed: make(chan struct{}),

@@ -32,6 +32,10 @@ type Config struct {
 	// the request in before it got stuck (nginx: proxy_ignore_client_abort on). Otherwise such requests are dropped.
 	ForwardAbandoned bool
 
+	// NoRedial answers 502 to a request whose backend can not be dialled, as a balancer of the fourth layer resets its
+	// connection: it has chosen before it knows anything of the request. Otherwise the next backend gets it.
+	NoRedial bool
+
 	// Files bounds the files that this process has open; 0 means what the system allows it. A request takes a connection
 	// to a backend only when there is a file left for it after two for each client's connection, whose other end is
 	// assumed to be in this process too.

@@ -75,7 +75,7 @@ func rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header.Del("Upgrade")
 }
 
-// RoundTrip sends the request to the next backend; when that cannot be dialled, to the one after it.
+// RoundTrip sends the request to the next backend; when that cannot be dialled, to the one after it, if the balancer redials.
 func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
 	var tried []*backend
 	var refused error
@@ -111,7 +111,7 @@ func (f *flight) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		}
 		p.unanswered(f.backend)
-		if _, ok := errors.AsType[*dialError](err); !ok {
+		if _, ok := errors.AsType[*dialError](err); !ok || p.noRedial {
 			return nil, err
 		}
 		f.tally.end(time.Since(f.began), 0, false)

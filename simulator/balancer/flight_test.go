@@ -235,6 +235,27 @@ func TestRequestThatCouldNotBeDialledGoesToTheNext(t *testing.T) {
 	}
 }
 
+func TestWithoutRedialWhatCouldNotBeDialledIsAnsweredAsRefused(t *testing.T) {
+	in := newInstance(t, "alive", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	cfg := one(Backend{Name: "gone", URL: gone(t), Weight: 1}, in.backend(1))
+	cfg.NoRedial = true
+	b := start(t, cfg)
+	client := newClient(t)
+	refused := 0
+	for i := range 10 {
+		body := fmt.Sprint("body ", i)
+		switch status, answer, err := ask(client, "POST", b.URL("public"), body); {
+		case status == 502 && strings.Contains(answer, CodeRefused):
+			refused++
+		case status != 200 || answer != body:
+			t.Fatalf("%d: %d %q %v", i, status, answer, err)
+		}
+	}
+	if refused != 5 {
+		t.Errorf("%d of 10 were refused, wanted those of the one backend of two that is gone", refused)
+	}
+}
+
 // breaker is a backend that reads requests and hangs up on each.
 func breaker(t *testing.T, heard *atomic.Int64) string {
 	t.Helper()

@@ -19,6 +19,7 @@ type pool struct {
 	check     Check
 	eject     Eject
 	slowStart SlowStart
+	noRedial  bool
 	logger    *slog.Logger
 	transport *http.Transport
 	lanes     *lanes
