@@ -14,13 +14,15 @@ type Messages struct {
 	Limit          int           // messages in flight
 	Visibility     time.Duration // how long a received message is in flight
 	Scale          int           // Limit and Visibility are the account's divided by this
+	Delete         Delay         // how long the queue takes to delete a message
 	Metering       Delay         // how long the downstream system takes to take one reading
 }
 
 // defaultMessages has SQS's limit in flight and the account's visibility time-out; the rest is ours.
 func defaultMessages() Messages {
 	return Messages{
-		Batch: 10, Limit: 120_000, Visibility: 10 * time.Minute, Scale: 1, Metering: Delay{Kind: "constant", A: 50 * time.Millisecond},
+		Batch: 10, Limit: 120_000, Visibility: 10 * time.Minute, Scale: 1,
+		Delete: Delay{Kind: "constant"}, Metering: Delay{Kind: "constant", A: 50 * time.Millisecond},
 	}
 }
 
@@ -45,6 +47,7 @@ func messagesFields(m *Messages) []field {
 		{"limit", false, "Messages that can be in flight: received, and neither deleted nor timed out.", numberOf(&m.Limit, 1, 1_000_000)},
 		{"visibility", false, "How long a received message is in flight before it is delivered again.", period(&m.Visibility, time.Second, 12*time.Hour)},
 		{"scale", false, "By what the account's limit and visibility time-out were divided, which the report says.", numberOf(&m.Scale, 1, 1_000_000)},
+		{"delete", false, "How long the queue takes to delete a message.", delay(&m.Delete)},
 		{"metering", false, "How long the system that is told of every reading takes.", delay(&m.Metering)},
 	}
 }

@@ -45,25 +45,35 @@ type messages struct {
 
 	mu      sync.Mutex
 	delays  *stream // of metering's answers; guarded by mu
+	deletes *stream // of the queue's; guarded by mu
 	refused int     // receives, up to the second before; used on the agenda only
 	until   time.Duration
 }
 
 func openMessages(st *stage) (workload, error) {
 	m := &messages{caller: caller{st: st}, delays: newStream(st.plan.Header.Seed, "message metering")}
+	m.deletes = newStream(st.plan.Header.Seed, "message delete")
 	m.queue = sqs.New(st.scenario.Messages.Limit, st.scenario.Messages.Visibility)
+	queue := m.queue.Handler()
+	door := http.NewServeMux()
+	door.Handle("/", queue)
+	door.HandleFunc("POST /delete", func(w http.ResponseWriter, r *http.Request) {
+		if m.doors[0].pause(r, m.draw(m.deletes, st.scenario.Messages.Delete)) {
+			queue.ServeHTTP(w, r)
+		}
+	})
 	metering := http.NewServeMux()
 	metering.HandleFunc("POST /readings", m.told)
-	for _, door := range []struct {
+	for _, d := range []struct {
 		url     *string
 		handler http.Handler
-	}{{&m.queueURL, m.queue.Handler()}, {&m.metering, metering}} {
-		server, err := newLoopbackServer(door.handler)
+	}{{&m.queueURL, door}, {&m.metering, metering}} {
+		server, err := newLoopbackServer(d.handler)
 		if err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 		m.doors = append(m.doors, server)
-		*door.url = server.url
+		*d.url = server.url
 	}
 	return m, nil
 }
@@ -119,12 +129,15 @@ func (m *messages) told(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "PARAM_ERROR", "not a reading")
 		return
 	}
-	m.mu.Lock()
-	delay := m.delays.draw(m.st.scenario.Messages.Metering)
-	m.mu.Unlock()
-	if m.doors[1].pause(r, delay) {
+	if m.doors[1].pause(r, m.draw(m.delays, m.st.scenario.Messages.Metering)) {
 		answer(w, http.StatusOK, map[string]string{"message_id": reading.MessageID})
 	}
+}
+
+func (m *messages) draw(s *stream, d scenarios.Delay) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return s.draw(d)
 }
 
 // idle waits until the queue is empty.
