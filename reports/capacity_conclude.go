@@ -294,6 +294,9 @@ func (c *Capacity) warnings() []string {
 	if throttled > 0 {
 		say("the harness's control group has a limit of processor time and was held back by it in %d of %d trials", throttled, n)
 	}
+	if c.Answer.Found && c.Outage.Retries < 0 {
+		say("headroom after an outage reckons with the retries that the trials had without one; --retries states what an outage brings")
+	}
 	if l := c.Little; l.Within < l.Trials {
 		say("Little's law holds within %s in %d of %d trials only: requests are missing from one of the two counts, or a queue grew", percent(l.Limit), l.Within, l.Trials)
 	}
@@ -315,7 +318,7 @@ func (c *Capacity) ExitCode() int {
 	case c.Answer.Found && c.Answer.AboveMachines > 0 && !c.Answer.AtLeast && c.Answer.AboveMachines <= c.Load.Machines,
 		!c.Answer.Found && c.Answer.AboveMachines > 0 && c.failedBelow():
 		return ExitMissed
-	case !c.Answer.Found || c.Answer.Tentative:
+	case !c.Answer.Found || c.Answer.Tentative, c.Answer.AtLeast && c.Answer.Machines < c.Load.Machines:
 		return ExitInconclusive
 	case c.Answer.Machines < c.Load.Machines:
 		return ExitMissed

@@ -157,6 +157,8 @@ func (t *CapacityTrial) decide(a *Analysis) {
 		t.Outcome, t.Why = TrialFailed, name(rest[missed])+"; all workers of the harness waited for the service, so that it had less than the load"
 	case load.Status != passed:
 		t.Outcome, t.Why = TrialInvalid, load.Note
+	case missed >= 0 && t.Evidence.disturbed():
+		t.Outcome, t.Why = TrialInvalid, fmt.Sprintf("%s; but others used %.2f cores of the machine meanwhile", name(rest[missed]), t.Evidence.OtherCores)
 	case missed >= 0:
 		t.Outcome, t.Why = TrialFailed, name(rest[missed])
 	case loss.Status != passed:

@@ -163,7 +163,7 @@ func rateText(v float64) string {
 // methodText is how the search goes about it.
 func (c *Capacity) methodText() string {
 	m := c.Method
-	s := fmt.Sprintf("from %s machines up by %g until a load does not pass, then halved to %s; each load by the majority of %d trials of %s after a warm-up of %s; the lower bound confirmed by %d of %d",
+	s := fmt.Sprintf("from %s machines up by %g until a load does not pass, then halved to %s; each load by the majority of %d trials of %s after a warm-up of %s, on the way up by one that passes; the lower bound confirmed by %d of %d",
 		count(int64(c.Load.Machines)), m.Growth, percent(m.Resolution), m.Majority, span(m.MeasureNS), span(m.WarmUpNS), m.ConfirmNeed, m.ConfirmOf)
 	if m.BudgetNS > 0 {
 		s += fmt.Sprintf("; budget %s for %d trials or so", span(m.BudgetNS), m.Expected)
@@ -209,7 +209,7 @@ func (c *Capacity) curveText() string {
 	if u == nil {
 		return "not fitted: " + c.NoCurve
 	}
-	s := fmt.Sprintf("X(N) = %.3g N / (1 + %.2g (N-1) + %.2g N (N-1)); sigma %.2g..%.2g, kappa %.2g..%.2g with 95 %% confidence, R2 %.3f",
+	s := fmt.Sprintf("X(N) = %.3g N / (1 + %.2g (N-1) + %.2g N (N-1)); sigma %.2g..%.2g, kappa %.2g..%.2g in 95 %% of the resamples, R2 %.3f",
 		u.Curve.Gamma, u.Curve.Sigma, u.Curve.Kappa, u.SigmaLow, u.SigmaTop, u.KappaLow, u.KappaTop, u.R2)
 	if n := u.Curve.Peak(); n <= u.To {
 		s += fmt.Sprintf("; it is highest at N = %.0f", n)

@@ -19,12 +19,13 @@ type Mutant struct {
 	Analysis *Analysis // nil when there is none
 	Took     time.Duration
 	Skipped  string // why it was not tried; "" when it was
+	Doubt    string // what came of the scenario with all its cures, when it did not pass either; "" when it did
 	Err      error  // why it could not be run to its end
 }
 
 // Missed reports whether the run failed for want of the cure.
 func (m *Mutant) Missed() bool {
-	return m.Err == nil && m.Skipped == "" && m.Analysis.Verdict.Outcome == Fail
+	return m.Err == nil && m.Skipped == "" && m.Doubt == "" && m.Analysis.Verdict.Outcome == Fail
 }
 
 // The outcomes of a mutant, besides [Inconclusive], [Skipped] and [NotRun].
@@ -40,7 +41,7 @@ func (m *Mutant) Outcome() string {
 		return Skipped
 	case m.Err != nil || m.Analysis == nil:
 		return NotRun
-	case m.Analysis.Verdict.Outcome == Inconclusive:
+	case m.Analysis.Verdict.Outcome == Inconclusive, m.Doubt != "":
 		return Inconclusive
 	case m.Missed():
 		return CureMissed
@@ -73,6 +74,8 @@ func MutantTable(w io.Writer, mutants []Mutant) error {
 			seen = oneLine(m.Skipped)
 		case m.Err != nil:
 			seen = oneLine(m.Err.Error())
+		case m.Doubt != "":
+			seen = "with all cures it did not pass either: " + oneLine(m.Doubt)
 		default:
 			seen = m.Analysis.Verdict.Headline
 		}

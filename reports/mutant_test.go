@@ -16,9 +16,10 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		{Switch: "c", Value: "off", Scenario: "first", Analysis: judged(Inconclusive, ExitInconclusive)},
 		{Switch: "d", Value: "off", Scenario: "first", Err: errors.New("no port"), Analysis: judged(Fail, ExitViolated)},
 		{Switch: "e", Value: "off", Scenario: "first", Skipped: "testbed embedded does not have innodb"},
+		{Switch: "h", Value: "off", Scenario: "third", Doubt: "FAIL: 2 orders lost", Analysis: judged(Fail, ExitViolated)},
 		{Switch: "f", Value: "off", With: "g silent", Scenario: "first", Analysis: judged(Fail, ExitMissed)},
 	}
-	if got, want := UnusedCures(mutants), []string{"b", "c", "d", "e"}; !slices.Equal(got, want) {
+	if got, want := UnusedCures(mutants), []string{"b", "c", "d", "e", "h"}; !slices.Equal(got, want) {
 		t.Errorf("not missed: %v, want %v", got, want)
 	}
 	var b bytes.Buffer
@@ -29,7 +30,8 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		"a     none                second  MISSED", "b     1                   first   NOT MISSED", "c     off                 first   INCONCLUSIVE",
 		"d     off                 first   ERROR         -     no port", "e     off                 first   SKIPPED",
 		"f     off, with g silent  first   MISSED",
-		"7 mutants: not missed by any scenario: b, c, d, e\n",
+		"h     off                 third   INCONCLUSIVE  -     with all cures it did not pass either: FAIL: 2 orders lost",
+		"8 mutants: not missed by any scenario: b, c, d, e, h\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

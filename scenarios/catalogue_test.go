@@ -83,7 +83,7 @@ func TestCatalogueKeepsTheDocumentedFigures(t *testing.T) {
 		{"full-day", "the night peak", func(s *Scenario) any { return peak(s, 3) }, "21:00-24:00"},
 		{"callback-serial", "one thread", func(s *Scenario) any { return s.AsWas["callback.workers"] }, "1"},
 		{"queue-serial-batch", "one loop", func(s *Scenario) any { return s.AsWas["callback.workers"] }, "1"},
-		{"queue-serial-batch", "rows at a time", func(s *Scenario) any { return s.AsWas["callback.batch"] }, "500"},
+		{"queue-serial-batch", "rows at a time", func(s *Scenario) any { return s.Service["callback.batch"] }, "500"},
 		{"retry-ladder", "void rows", func(s *Scenario) any { return s.AsWas["queue.void"] }, "silent"},
 		{"shared-redis", "one server", func(s *Scenario) any { return s.AsWas["redis.queue"] }, "same"},
 		{"notify-duplicates", "no key", func(s *Scenario) any { return s.AsWas["dedupe"] }, "none"},

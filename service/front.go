@@ -71,26 +71,27 @@ func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh
 			return o, false, reading
 		}
 		// The first try has not come through yet, or died: make its order payable. The channel takes that twice.
-		o, err = f.makePayable(ctx, o)
+		o, err = f.makePayable(ctx, o, false)
 		return o, false, err
 	case err != nil:
 		return Order{}, false, err
 	}
 	f.Metrics.Moves.WithLabelValues(string(Created)).Inc()
-	o, err = f.makePayable(ctx, o)
+	o, err = f.makePayable(ctx, o, true)
 	return o, true, err
 }
 
-// makePayable asks the channel for a way to pay a CREATED order.
-func (f *Front) makePayable(ctx context.Context, o Order) (Order, error) {
+// makePayable asks the channel for a way to pay a CREATED order; first says that nobody has asked for this one before.
+func (f *Front) makePayable(ctx context.Context, o Order, first bool) (Order, error) {
 	url, err := f.prepay(ctx, o, o.Channel)
 	if err != nil {
 		var definite *ChannelError
-		if errors.As(err, &definite) || errors.Is(err, ErrUpstreamBusy) {
-			// Nothing can be paid: give the stock back at once. After an indeterminate answer a job asks later.
+		if first && (errors.As(err, &definite) && !errors.Is(err, ErrAlreadyPaid) || errors.Is(err, ErrUpstreamBusy)) {
+			// Nothing can be paid: give the stock back at once, unless another try has made it payable meanwhile. After an indeterminate
+			// answer, or where an earlier try may have been heard, a job asks later and closes the order at the channel too.
 			ctx, cancel := detached(ctx, 5*time.Second)
 			defer cancel()
-			if moved, closing := f.Store.CloseOrder(ctx, o.ID, f.Now()); closing != nil {
+			if moved, closing := f.Store.CloseOrder(ctx, o.ID, f.Now(), Created); closing != nil {
 				f.Log.Warn("closing an order that its channel refused", "order", o.ID, "error", closing)
 			} else if moved {
 				f.Metrics.Moves.WithLabelValues(string(Closed)).Inc()
@@ -172,16 +173,18 @@ func (f *Front) Order(ctx context.Context, orderID string) (Order, error) {
 
 // push sends a command on its way. When that fails the command stays QUEUED, and a job pushes it again.
 func (p *Parts) push(ctx context.Context, waker Waker, c Command) {
-	ctx, cancel := detached(ctx, 2*time.Second)
-	defer cancel()
-	err := p.Pushes.Push(ctx, c)
+	pushing, cancel := detached(ctx, time.Second)
+	err := p.Pushes.Push(pushing, c)
+	cancel()
 	if err == nil {
 		p.Metrics.Commands.WithLabelValues(c.Kind, "pushed").Inc()
 		return
 	}
 	p.Metrics.Commands.WithLabelValues(c.Kind, "push-failed").Inc()
 	if waker != nil {
-		if err := waker.Wake(ctx, c.MachineID, c.ID); err == nil {
+		waking, cancel := detached(ctx, time.Second) // a Redis that hangs has used up the time for the push
+		defer cancel()
+		if err := waker.Wake(waking, c.MachineID, c.ID); err == nil {
 			return // the notifier looks into the database
 		}
 	}

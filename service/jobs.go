@@ -35,36 +35,37 @@ type job struct {
 	name  string
 	every time.Duration
 	run   func(ctx context.Context) error
+	long  bool // it is not broken off after runTimeout
 }
 
 func (j *Jobs) list() []job {
 	s := &j.Profile
 	list := []job{
-		{"refund-retry", s.Refund.Every, j.retryRefunds},
-		{"unpaid", s.Remedy.Every, j.lookAtUnpaid},
-		{"return-shares", s.Bid.ReturnEvery, j.returnShares},
+		{name: "refund-retry", every: s.Refund.Every, run: j.retryRefunds},
+		{name: "unpaid", every: s.Remedy.Every, run: j.lookAtUnpaid},
+		{name: "return-shares", every: s.Bid.ReturnEvery, run: j.returnShares},
 	}
 	if s.Ingest.Mode == Durable {
-		list = append(list, job{"ingest", s.Ingest.Every, j.ingest})
+		list = append(list, job{name: "ingest", every: s.Ingest.Every, run: j.ingest, long: true})
 	}
 	if s.Command.PushAgain > 0 {
-		list = append(list, job{"push-again", min(s.Command.PushAgain, 2*time.Second), j.pushAgain})
+		list = append(list, job{name: "push-again", every: min(s.Command.PushAgain, 2*time.Second), run: j.pushAgain})
 	}
 	if s.Refund.Guard == None {
-		list = append(list, job{"refund-timer", s.Refund.Every, j.refundUnchecked})
+		list = append(list, job{name: "refund-timer", every: s.Refund.Every, run: j.refundUnchecked})
 	} else {
-		list = append(list, job{"refund-timer", s.Refund.Every, j.refundOverdue})
+		list = append(list, job{name: "refund-timer", every: s.Refund.Every, run: j.refundOverdue})
 	}
 	if s.Remedy.Mode == On {
-		list = append(list, job{"remedy", s.Remedy.Every, j.workRemedies}, job{"further-ways", s.Remedy.Every, j.closeFurtherWays})
+		list = append(list, job{name: "remedy", every: s.Remedy.Every, run: j.workRemedies}, job{name: "further-ways", every: s.Remedy.Every, run: j.closeFurtherWays})
 	}
 	if s.Queue.Archive > 0 {
-		list = append(list, job{"archive", 15 * time.Second, j.archive})
+		list = append(list, job{name: "archive", every: 15 * time.Second, run: j.archive})
 	}
 	return list
 }
 
-// The bounds on a run of a job, and on one row of it: less than a process has to drain.
+// The bounds on a run of a job, so that one that hangs is seen, and on one row of it: less than a process has to drain.
 const (
 	runTimeout = time.Minute
 	rowTimeout = 15 * time.Second
@@ -83,7 +84,10 @@ func (j *Jobs) Run(ctx context.Context) {
 					return
 				case <-tick.C:
 				}
-				work, cancel := context.WithTimeout(ctx, runTimeout)
+				work, cancel := ctx, func() {}
+				if !job.long {
+					work, cancel = context.WithTimeout(ctx, runTimeout)
+				}
 				err := job.run(work)
 				cancel()
 				if ctx.Err() != nil {

@@ -172,6 +172,13 @@ func (n *Notifier) leave(machineID string, p *poll) {
 	}
 }
 
+// forget makes the machine's next poll look for a command that it was sent and does not know.
+func (n *Notifier) forget(machineID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.given, machineID)
+}
+
 func (n *Notifier) gave(machineID, commandID string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -222,7 +229,8 @@ func (n *Notifier) next(ctx context.Context, machineID string) (Command, time.Ti
 		now := n.Now()
 		moved, err := n.Store.SendCommand(ctx, c.ID, now)
 		if err != nil {
-			return Command{}, time.Time{}, err // QUEUED still, or lost: either is found again
+			n.forget(machineID) // SENT all the same, it may be: the next poll looks
+			return Command{}, time.Time{}, err
 		}
 		if !moved {
 			n.Metrics.Commands.WithLabelValues(c.Kind, "stale").Inc()

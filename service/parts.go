@@ -83,8 +83,8 @@ type Shop interface {
 	Price(ctx context.Context, machineID string, slot int) (fen int64, err error)
 }
 
-// A CallbackTaker handles one row of pay_queue: front's /internal/paycallback. ErrNotPayable is definite for this
-// attempt; any other error means that it may be tried again at once.
+// A CallbackTaker handles one row of pay_queue: front's /internal/paycallback. After any error the row waits for its next step on
+// the ladder; ErrNotPayable is counted by itself.
 type CallbackTaker interface {
 	PayCallback(ctx context.Context, queueID int64) (CallbackResult, error)
 }

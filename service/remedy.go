@@ -37,7 +37,7 @@ func (j *Jobs) lookAt(ctx context.Context, o Order) error {
 		return nil
 	}
 	for _, name := range o.PayChannels {
-		if err := j.ask(ctx, o, name); err != nil {
+		if _, err := j.ask(ctx, o, name); err != nil {
 			return err
 		}
 	}
@@ -61,49 +61,48 @@ func (j *Jobs) close(ctx context.Context, o Order) error {
 			if j.Profile.Remedy.Mode == Off {
 				return nil // as was: it can not be closed, and nobody asks why
 			}
-			return j.ask(ctx, o, name)
+			_, err := j.ask(ctx, o, name)
+			return err
 		default:
 			return fmt.Errorf("closing order %s: %w", o.ID, err)
 		}
 	}
-	moved, err := j.Store.CloseOrder(ctx, o.ID, j.Now())
+	moved, err := j.Store.CloseOrder(ctx, o.ID, j.Now(), Created, Paying)
 	if err == nil && moved {
 		j.Metrics.Moves.WithLabelValues(string(Closed)).Inc()
 	}
 	return err
 }
 
-// ask asks a channel about an order, and handles a payment that nobody told of.
-func (j *Jobs) ask(ctx context.Context, o Order, name Channel) error {
+// ask asks a channel about an order, and handles a payment that nobody told of. The state is empty for an order that the channel
+// does not know.
+func (j *Jobs) ask(ctx context.Context, o Order, name Channel) (TradeState, error) {
 	channel, ok := j.Channels[name]
 	if !ok {
-		return ErrNoSuchChannel
+		return "", ErrNoSuchChannel
 	}
 	began := time.Now()
 	state, err := channel.Query(ctx, o.ID)
 	j.observe(string(name), "query", began, err)
 	if errors.Is(err, ErrOrderUnknown) {
-		return nil
+		return "", nil
 	}
-	if err != nil {
-		return err
-	}
-	if state.State != TradeSuccess {
-		return nil
+	if err != nil || state.State != TradeSuccess {
+		return state.State, err
 	}
 	p := state.Payment
 	if p.Fen != o.Fen {
-		return fmt.Errorf("order %s: the channel says %d fen were paid, the order says %d", o.ID, p.Fen, o.Fen)
+		return state.State, fmt.Errorf("order %s: the channel says %d fen were paid, the order says %d", o.ID, p.Fen, o.Fen)
 	}
 	_, err = j.Store.Enqueue(ctx, p, true, j.Now(), 0)
 	if errors.Is(err, ErrDuplicate) {
-		return nil // told meanwhile
+		return state.State, nil // told meanwhile
 	}
 	if err != nil {
-		return err
+		return state.State, err
 	}
 	j.Metrics.Remedies.WithLabelValues(BecauseUntold, "recovered").Inc()
-	return j.Store.RaiseRemedy(ctx, o.ID, BecauseUntold, true, j.Now())
+	return state.State, j.Store.RaiseRemedy(ctx, o.ID, BecauseUntold, true, j.Now())
 }
 
 // workRemedies makes void rows good: what the channel says was paid is handled after all.
@@ -191,8 +190,11 @@ func (j *Jobs) closeWay(ctx context.Context, o Order, name Channel) error {
 	switch {
 	case err == nil, errors.Is(err, ErrOrderUnknown):
 		return nil
-	case errors.As(err, &no): // paid, or closed already
-		return j.ask(ctx, o, name)
+	case errors.As(err, &no): // paid, or closed already, or refused for a while
+		state, asking := j.ask(ctx, o, name)
+		if asking != nil || state != TradeNotPaid {
+			return asking
+		}
 	}
 	return fmt.Errorf("closing a further way to pay order %s: %w", o.ID, err)
 }

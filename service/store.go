@@ -76,8 +76,8 @@ type Orders interface {
 	DueFurtherWays(ctx context.Context, now time.Time, limit int) ([]FurtherWay, error)
 	ClaimFurtherWay(ctx context.Context, w FurtherWay, next time.Time) (moved bool, err error)
 	FurtherWayDone(ctx context.Context, orderID string) error
-	// CloseOrder moves CREATED or PAYING to CLOSED and gives the stock back.
-	CloseOrder(ctx context.Context, orderID string, now time.Time) (moved bool, err error)
+	// CloseOrder moves one of from (CREATED, PAYING) to CLOSED and gives the stock back.
+	CloseOrder(ctx context.Context, orderID string, now time.Time, from ...State) (moved bool, err error)
 	// DueOrders lists orders in one of states whose NextMS has come, oldest first.
 	DueOrders(ctx context.Context, states []State, now time.Time, limit int) ([]Order, error)
 	// Postpone moves NextMS on, if it still is what o says and the state too. It claims the order for one look.
@@ -128,8 +128,8 @@ type Commands interface {
 	ResendCommand(ctx context.Context, c Command, now time.Time) (moved bool, err error)
 	// UnfetchedCommands lists QUEUED commands pushed before the moment, and stamps them as pushed now.
 	UnfetchedCommands(ctx context.Context, before, now time.Time, limit int) ([]Command, error)
-	// Result records what the machine reports of a dispense command and moves its order: dispensed, or refunded by r.
-	// from are the command's states that may still move.
+	// Dispensed and NotDispensed record what the machine reports of a dispense command and move its order: to dispensed, or to
+	// refunded by r. They return the order's state.
 	Dispensed(ctx context.Context, c Command, now time.Time) (State, error)
 	NotDispensed(ctx context.Context, c Command, end CommandState, r RefundRow, now time.Time) (State, error)
 	// EndCommand ends a cancel command.

@@ -17,7 +17,8 @@ import (
 
 // Mutate takes each cure away by itself: for every switch that a scenario's as-was side turns back, it plays the hardened
 // side with that switch turned back and all others as they ship. A cure that is worth its switch is missed: the run fails.
-// One that fails in a scenario is not tried in another. The mutants come by switch.
+// One that fails in a scenario is not tried in another; the scenarios that failed are played with all cures too, which must
+// pass. The mutants come by switch.
 //
 // When ctx is canceled, the mutants that were not reached are left out.
 func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
@@ -69,6 +70,7 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	doubtful := func(i int) bool { return found[i] != nil && found[i].Outcome() == reports.Inconclusive }
 	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
 	s.lanes(ctx, only(alone, doubtful), 1, one)
+	s.control(ctx, found)
 	var mutants []reports.Mutant
 	for _, m := range found {
 		if m != nil {
@@ -77,6 +79,69 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	}
 	slices.SortStableFunc(mutants, func(a, b reports.Mutant) int { return cmp.Compare(a.Switch, b.Switch) })
 	return mutants
+}
+
+// control plays the hardened side, with all its cures, of each scenario that missed one: where that does not pass either, its
+// failures say nothing of the cures.
+func (s *Suite) control(ctx context.Context, found []*reports.Mutant) {
+	var asked []int
+	for i, sc := range s.Scenarios {
+		if slices.ContainsFunc(found, func(m *reports.Mutant) bool { return m != nil && m.Scenario == sc.Name && m.Missed() }) {
+			asked = append(asked, i)
+		}
+	}
+	s.sort(asked)
+	said := make([]string, len(s.Scenarios)) // why the failures say nothing
+	one := func(ctx context.Context, l *lane, i int) {
+		sc := s.Scenarios[i]
+		said[i] = l.control(ctx, sc)
+		if said[i] == "" {
+			s.Tell(sc.Name + " with all cures: PASS")
+		} else {
+			s.Tell(sc.Name + " with all cures: " + said[i])
+		}
+	}
+	var crowd, alone, again []int
+	for _, i := range asked {
+		if s.Scenarios[i].Alone {
+			alone = append(alone, i)
+		} else {
+			crowd = append(crowd, i)
+		}
+	}
+	s.lanes(ctx, crowd, s.Abreast, one)
+	for _, i := range crowd {
+		if said[i] != "" {
+			again = append(again, i)
+		}
+	}
+	s.lanes(ctx, again, s.Abreast/2, one)
+	s.lanes(ctx, alone, 1, one)
+	for _, m := range found {
+		for i, sc := range s.Scenarios {
+			if m != nil && m.Scenario == sc.Name && m.Missed() {
+				m.Doubt = said[i]
+			}
+		}
+	}
+}
+
+// control plays a scenario's hardened side. It says what came of it, "" when it passed.
+func (l *lane) control(ctx context.Context, sc *scenarios.Scenario) string {
+	s := l.suite
+	if err := l.enter(ctx, sc); err != nil {
+		return err.Error()
+	}
+	result, err := l.stage.Run(ctx, Options{
+		Scenario: sc, Side: Hardened, Label: "with-all-cures", Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,
+	})
+	if err != nil {
+		return errors.Join(err, l.leave()).Error()
+	}
+	if v := result.Analysis.Verdict; v.Outcome != reports.Pass {
+		return v.Outcome + ": " + v.Headline
+	}
+	return ""
 }
 
 // mutate plays a scenario's hardened side without one of its cures.

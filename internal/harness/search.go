@@ -13,7 +13,7 @@ import (
 // A geometric ramp goes up until a load does not pass; bisection narrows what is left to the resolution; the lower bound is
 // then confirmed by trials of its own. A load is decided by the majority of its trials, but for the ramp's: there one that
 // passes is enough, since the confirmation does not rely on it. A lower bound that is not confirmed becomes the upper one,
-// and the search goes on below it.
+// and the load one step of the resolution below it is confirmed in its place. A trial that proves nothing is played once more.
 type search struct {
 	start      int     // machines
 	ceiling    int     // no load beyond it is tried; 0: none
@@ -38,7 +38,10 @@ const (
 	stepConfirm = "confirm"
 )
 
-type votes struct{ passed, other, invalid int } // invalid are among the others
+type votes struct {
+	passed, other, invalid int  // invalid are among the others
+	again                  bool // an invalid trial was played once more
+}
 
 // A found is the end of a search.
 type found struct {
@@ -67,18 +70,36 @@ func (s *search) run(ctx context.Context) (found, error) {
 		if f.stopped = stopped; stopped == "" {
 			f.stopped = short
 		}
-		confirmed, ended, err := s.confirm(ctx, f.lower)
-		if err != nil {
+		done, err := s.settle(ctx, &f)
+		if done || err != nil {
 			return f, err
 		}
-		if f.confirmed = confirmed; confirmed {
-			return f, nil
-		}
-		if ended {
-			f.stopped = outOfBudget
-			return f, nil
-		}
 	}
+}
+
+// settle confirms the lower bound or, where it is refused, the load that is one step of the resolution below it, and so on. It is not
+// done when it has come down to where nothing is known.
+func (s *search) settle(ctx context.Context, f *found) (done bool, err error) {
+	stopped := f.stopped
+	for load := f.lower; load > 0; {
+		confirmed, ended, err := s.confirm(ctx, load)
+		*f = s.bounds()
+		switch f.stopped = stopped; {
+		case err != nil:
+			return false, err
+		case confirmed:
+			f.confirmed = true
+			return true, nil
+		case ended:
+			f.stopped = outOfBudget
+			return true, nil
+		}
+		if f.lower == 0 {
+			return false, nil
+		}
+		load = max(f.lower, int(float64(load)/(1+s.resolution)))
+	}
+	return false, nil
 }
 
 // ramp goes up from the start, or down when not even that passes, until there is a load on either side or no other to try. It
@@ -120,7 +141,7 @@ func (s *search) bisect(ctx context.Context) (stopped string, err error) {
 		}
 		middle := int(math.Round(math.Sqrt(float64(f.lower) * float64(f.upper))))
 		middle = min(max(middle, f.lower+1), f.upper-1)
-		if !s.can(s.majority+s.need, middle) {
+		if !s.can(s.majority+2*s.of, middle) { // a bound that is refused leaves room for the one below
 			return outOfBudget, nil
 		}
 		if err := s.decide(ctx, stepBisect, middle, false); err != nil {
@@ -149,7 +170,7 @@ func (s *search) confirm(ctx context.Context, load int) (confirmed, ended bool, 
 	if passed >= s.need {
 		return true, false, nil
 	}
-	s.votes[load] = &votes{passed: 0, other: s.of} // refused, whatever it had before
+	s.votes[load] = &votes{other: s.of, again: true} // refused, whatever it had before
 	return false, false, nil
 }
 
@@ -174,14 +195,18 @@ func (s *search) decide(ctx context.Context, step string, load int, first bool) 
 }
 
 func (s *search) play(ctx context.Context, step string, load int) (passed bool, err error) {
-	outcome, err := s.trial(ctx, step, load)
-	if err != nil {
-		return false, err
-	}
 	v := s.votes[load]
 	if v == nil {
 		v = &votes{}
 		s.votes[load] = v
+	}
+	outcome, err := s.trial(ctx, step, load)
+	if err == nil && outcome == reports.TrialInvalid && !v.again && s.can(1, load) {
+		v.again = true
+		outcome, err = s.trial(ctx, step, load)
+	}
+	if err != nil {
+		return false, err
 	}
 	if outcome == reports.TrialPassed {
 		v.passed++

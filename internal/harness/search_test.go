@@ -98,13 +98,38 @@ func TestBudgetIsNeverPassedAndWhatWasFoundIsTold(t *testing.T) {
 		full := *k
 		full.trials = nil
 		whole, _ := methods(full.trial).run(t.Context())
-		if budget >= len(full.trials)+3 && (!f.confirmed || f.lower != whole.lower) {
+		if room := 10; budget >= len(full.trials)+room && (!f.confirmed || f.lower != whole.lower) { // a bound may be refused
 			t.Fatalf("%d trials are enough for %+v, got %+v", len(full.trials), whole, f)
 		}
 		if f.confirmed && !slices.Contains(k.trials, stepConfirm) {
 			t.Fatal("confirmed without a trial")
 		}
 	})
+}
+
+// A quarter of an hour has room for about 26 trials, and the outcome of one near the capacity is chance.
+func TestNoisySearchesOfOneServiceAgreeWithinTheirBudget(t *testing.T) {
+	const searches = 400
+	confirmed, near := 0, 0
+	for seed := range uint64(searches) {
+		chance := rand.New(rand.NewPCG(seed, 2))
+		k := &known{capacity: 600 * math.Pow(1.5, 1+6*chance.Float64()), noise: 0.03, chance: chance}
+		s := methods(k.trial)
+		s.afford = func(n, _ int) bool { return len(k.trials)+n <= 26 }
+		f, err := s.run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.confirmed {
+			confirmed++
+			if math.Abs(float64(f.lower)/k.capacity-1) <= 0.10 {
+				near++
+			}
+		}
+	}
+	if confirmed < searches*95/100 || near < confirmed*95/100 {
+		t.Errorf("%d of %d searches were confirmed, %d of them within 10 %%", confirmed, searches, near)
+	}
 }
 
 func TestBudgetKeepsTheConfirmationAndGivesUpNarrowness(t *testing.T) {

@@ -91,8 +91,10 @@ func (s *Suite) sort(indices []int) {
 	})
 }
 
-// longest is how long a side of the scenario takes at most, without what starts and collects.
-func longest(sc *scenarios.Scenario) time.Duration { return sc.Length() + sc.Drain }
+// longest is how long the scenario's sides take at most, without what starts and collects.
+func longest(sc *scenarios.Scenario) time.Duration {
+	return time.Duration(2+len(sc.Sides)) * (sc.Length() + sc.Drain)
+}
 
 // only is those of the indices that keep says.
 func only(indices []int, keep func(i int) bool) []int {

@@ -15,17 +15,19 @@ func TestRowsOfRareEnginesComeFirstAndThenTheLongest(t *testing.T) {
 			Name: name, Drain: drain, Clock: scenarios.Clock{Speed: 1}, Needs: needs, Database: scenarios.Database{MaxConnections: connections},
 		}
 	}
+	fiveSides := row("five-sides", 29*time.Second, 0)
+	fiveSides.Sides = make([]scenarios.Side, 3)
 	s := &Suite{Scenarios: []*scenarios.Scenario{
 		row("short", 10*time.Second, 0), row("long", time.Minute, 0), row("replica-short", time.Second, 0, "replica"),
-		row("middling", 30*time.Second, 0), row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"),
+		row("middling", 30*time.Second, 0), fiveSides, row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"),
 	}}
-	indices := []int{0, 1, 2, 3, 4, 5}
+	indices := []int{0, 1, 2, 3, 4, 5, 6}
 	s.sort(indices)
 	var got []string
 	for _, i := range indices {
 		got = append(got, s.Scenarios[i].Name)
 	}
-	if want := []string{"few-connections", "replica-long", "replica-short", "long", "middling", "short"}; !slices.Equal(got, want) {
+	if want := []string{"few-connections", "replica-long", "replica-short", "five-sides", "long", "middling", "short"}; !slices.Equal(got, want) {
 		t.Errorf("the rows come as %v, wanted %v", got, want)
 	}
 }

@@ -54,7 +54,11 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "reasons": reasons})
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"ready": true})
+	answer := map[string]any{"ready": true}
+	if degraded := a.Degraded(r); len(degraded) > 0 {
+		answer["degraded"] = degraded
+	}
+	writeJSON(w, http.StatusOK, answer)
 }
 
 func (a *api) putMachines(w http.ResponseWriter, r *http.Request) {

@@ -34,7 +34,8 @@ type API struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	TTL     time.Duration // of commands, told to the machine
-	Ready   func(r *http.Request) []string
+	// Ready tells why the process should get no traffic; Degraded what it does without.
+	Ready, Degraded func(r *http.Request) []string
 	// Unchecked lets readiness always be: as was, nobody looked (ready none).
 	Unchecked bool
 	// Announced is what the process has told the registry of itself.

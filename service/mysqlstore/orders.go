@@ -107,11 +107,14 @@ func (s *Store) FurtherWayDone(ctx context.Context, orderID string) error {
 	return err
 }
 
-// CloseOrder ends an unpaid order.
-func (s *Store) CloseOrder(ctx context.Context, orderID string, now time.Time) (moved bool, err error) {
+// CloseOrder ends an unpaid order that is in one of these states.
+func (s *Store) CloseOrder(ctx context.Context, orderID string, now time.Time, from ...service.State) (moved bool, err error) {
+	args := []any{service.Closed, now.UnixMilli(), orderID}
+	for _, state := range from {
+		args = append(args, state)
+	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		moved, err = movedIn(ctx, tx, `UPDATE orders SET state = ?, done_ms = ? WHERE order_id = ? AND state IN (?, ?)`,
-			service.Closed, now.UnixMilli(), orderID, service.Created, service.Paying)
+		moved, err = movedIn(ctx, tx, `UPDATE orders SET state = ?, done_ms = ? WHERE order_id = ? AND state IN (`+strings.TrimSuffix(strings.Repeat("?,", len(from)), ",")+`)`, args...)
 		if err != nil || !moved {
 			return err
 		}

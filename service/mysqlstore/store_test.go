@@ -129,7 +129,9 @@ func TestOneWins(t *testing.T) {
 		}},
 		{"closing an order", func(t *testing.T) func(now time.Time) (bool, error) {
 			o := paying(t)
-			return func(now time.Time) (bool, error) { return store.CloseOrder(ctx, o.ID, now) }
+			return func(now time.Time) (bool, error) {
+				return store.CloseOrder(ctx, o.ID, now, service.Created, service.Paying)
+			}
 		}},
 		{"settling a payment", func(t *testing.T) func(now time.Time) (bool, error) {
 			o := paying(t)
@@ -521,7 +523,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 		p, c, r := paymentFor(o), commandFor(o, now), refundFor(o)
 		ops := map[string]func() error{
 			"payable": func() error { _, err := store.MakePayable(ctx, o); return err },
-			"close":   func() error { _, err := store.CloseOrder(ctx, o.ID, now); return err },
+			"close":   func() error { _, err := store.CloseOrder(ctx, o.ID, now, service.Created, service.Paying); return err },
 			"settle":  func() error { _, err := store.Settle(ctx, p, c, now, 0); return err },
 			"settle by refund": func() error {
 				_, err := store.SettleByRefund(ctx, p, []service.State{service.Created, service.Paying, service.Closed}, r, 0, now)

@@ -42,6 +42,7 @@ const (
 	maxHeaderBytes    = 16 << 10
 	drainTimeout      = 20 * time.Second // for what runs; a second less than Kubernetes' default would leave
 	readyTimeout      = 2 * time.Second
+	degradedTimeout   = 300 * time.Millisecond // a Redis that hangs must not make the answer late
 	startTimeout      = 30 * time.Second
 )
 
@@ -138,7 +139,7 @@ func newProcess(cfg *service.Config, roles []string, log *slog.Logger) (*process
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	p.api = &httpapi.API{
 		Shop: service.NewCatalog(parts), Verifiers: out.verifiers, Store: store, Metrics: p.metrics, Log: log, Now: parts.Now,
-		TTL: s.Command.TTL, Ready: p.ready, Unchecked: s.Ready == service.None, Announced: p.member.announced,
+		TTL: s.Command.TTL, Ready: p.ready, Degraded: p.degraded, Unchecked: s.Ready == service.None, Announced: p.member.announced,
 	}
 	p.wire(parts, out.risk, has)
 	p.callers()
@@ -343,13 +344,23 @@ func (p *process) ready(r *http.Request) (reasons []string) {
 	if err := p.store.Ping(ctx); err != nil {
 		reasons = append(reasons, "mysql: "+err.Error())
 	}
-	for _, redis := range []struct {
-		name string
-		ping func(context.Context) error
-	}{{"redis cache", p.cache.Ping}, {"redis queue", p.pushes.Ping}} {
-		if err := redis.ping(ctx); err != nil {
-			reasons = append(reasons, redis.name+": "+err.Error())
-		}
+	return reasons
+}
+
+// degraded tells what the process works without, though slower: nothing is in a Redis only.
+func (p *process) degraded(r *http.Request) (reasons []string) {
+	ctx, cancel := context.WithTimeout(r.Context(), degradedTimeout)
+	defer cancel()
+	var cache, queue error
+	var asked sync.WaitGroup
+	asked.Go(func() { cache = p.cache.Ping(ctx) })
+	asked.Go(func() { queue = p.pushes.Ping(ctx) })
+	asked.Wait()
+	if cache != nil {
+		reasons = append(reasons, "redis cache: "+cache.Error())
+	}
+	if queue != nil {
+		reasons = append(reasons, "redis queue: "+queue.Error())
 	}
 	return reasons
 }
