@@ -171,6 +171,15 @@ func (t *CapacityTrial) decide(a *Analysis) {
 	}
 }
 
+// hopelessShare is the goodput, of what was offered, below which no chance can have made a trial fail. Ours.
+const hopelessShare = 0.9
+
+// Hopeless reports whether the service failed by so much that the same load need not be played again.
+func (t *CapacityTrial) Hopeless() bool {
+	missed := func(c Check) bool { return c.Name == checkGoodput && c.Status == failed }
+	return t.Outcome == TrialFailed && slices.ContainsFunc(t.Checks, missed) && t.Goodput < hopelessShare*t.Offered
+}
+
 // waitedFor reports whether the load fell short for no other reason than that every worker waited for an answer.
 func waitedFor(a *Analysis) bool {
 	busy := false

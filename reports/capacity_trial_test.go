@@ -115,6 +115,10 @@ func TestTrialOutcomes(t *testing.T) {
 			a.Certificate[1].Status, a.Expect[0].Status = failed, failed
 		}, TrialInvalid, false, ""},
 		{"a limit was missed", func(a *Analysis) { a.Expect[0].Status, a.Expect[0].Got = failed, "1.3 s" }, TrialFailed, false, "create.p99: 1.3 s, wanted < 1s"},
+		{"a limit was missed, on a machine that others used", func(a *Analysis) {
+			a.Expect[0].Status, a.Expect[0].Got = failed, "1.3 s"
+			a.Run.Machine.Cores = 4 // of which others used one, see below
+		}, TrialInvalid, false, "create.p99: 1.3 s, wanted < 1s; but others used 1.00 cores"},
 		{"goods were late or not there", func(a *Analysis) { a.Measures[0].Value = 0.98 }, TrialFailed, false, "98.00 %, wanted >= 99 %"},
 		{"the backlog grew by more than one in a hundred", func(a *Analysis) { a.Measures[1].Value = 0.3 }, TrialFailed, false, "backlog"},
 		{"the backlog grew by less than can be told", func(a *Analysis) { a.Measures[1].Value = 0.19 }, TrialPassed, false, ""},
@@ -142,6 +146,25 @@ func TestTrialOutcomes(t *testing.T) {
 				t.Errorf("%s, loss %v: %q", got.Outcome, got.Loss, got.Why)
 			}
 		})
+	}
+}
+
+func TestATrialIsHopelessWhenManyOrdersMissed(t *testing.T) {
+	for _, tt := range []struct {
+		goodput  float64
+		hopeless bool
+	}{{0.999, false}, {0.95, false}, {0.85, true}, {0, true}} {
+		dir, a := steadyRun(t)
+		a.Measures[0].Value = tt.goodput
+		got, err := JudgeTrial(dir, a, 400, Evidence{Cores: 4, OtherCores: 0.1})
+		if err != nil || got.Hopeless() != tt.hopeless {
+			t.Errorf("goodput %v: %s, hopeless %v, %v", tt.goodput, got.Outcome, got.Hopeless(), err)
+		}
+	}
+	dir, a := steadyRun(t)
+	a.Measures[0].Known = false
+	if got, _ := JudgeTrial(dir, a, 400, Evidence{}); got.Hopeless() {
+		t.Error("hopeless, although nobody knows the goodput")
 	}
 }
 

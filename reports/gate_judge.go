@@ -265,6 +265,8 @@ func (g *Gate) decide() GateVerdict {
 			several(len(g.Repeated), "pair", "pairs"), g.Rules.Repeats, last.Why)}
 	case len(worse) > 0:
 		return GateVerdict{Fail, ExitRegression, "worse than the base: " + worstFirst(worse)}
+	case g.headSpoils() != "":
+		return GateVerdict{Inconclusive, ExitInconclusive, g.headSpoils()}
 	case judged == 0:
 		return GateVerdict{Inconclusive, ExitInconclusive, "nothing could be compared in " + played}
 	case len(unknown) > 0:
@@ -278,6 +280,26 @@ func (g *Gate) decide() GateVerdict {
 		return v
 	}
 	return GateVerdict{Pass, ExitPass, fmt.Sprintf("no worse than the base by more than the margins, in %s", played)}
+}
+
+// spoiled is by how many more pairs a head may make useless than the base does before the pairs that are left prove nothing: three
+// of three by chance are one in eight, and what is left out are its worst runs.
+const spoiled = 3
+
+// headSpoils tells that pairs had to be repeated for the head's sake, "" unless clearly so.
+func (g *Gate) headSpoils() string {
+	head, base, last := 0, 0, ""
+	for _, p := range g.Repeated {
+		if strings.HasPrefix(p.Why, SideHead+": ") {
+			head, last = head+1, p.Why
+		} else {
+			base++
+		}
+	}
+	if head-base < spoiled {
+		return ""
+	}
+	return fmt.Sprintf("%s had to be repeated for the head's sake, and %d for the base's; the last: %s", several(head, "pair", "pairs"), base, last)
 }
 
 // worstFirst tells the measure that is farthest beyond its margin in full, and the others by name.

@@ -267,6 +267,15 @@ func TestWhatStandsAboveTheStatistics(t *testing.T) {
 				g.Repeated = append(g.Repeated, voidPair(2, "base: lateness p99: 9 ms"))
 			}
 		}, ExitInconclusive, "6 pairs proved nothing, more than the 5 that may be repeated; the last: base: lateness p99: 9 ms"},
+		{"pairs that the head alone spoils", func(g *Gate) {
+			for range 3 {
+				g.Repeated = append(g.Repeated, voidPair(2, "head: lateness p99: 9 ms"))
+			}
+		}, ExitInconclusive, "3 pairs had to be repeated for the head's sake, and 0 for the base's; the last: head: lateness p99: 9 ms"},
+		{"pairs that both spoil", func(g *Gate) {
+			g.Repeated = append(g.Repeated, voidPair(2, "head: lateness p99: 9 ms"), voidPair(2, "base: lateness p99: 9 ms"),
+				voidPair(3, "head: lateness p99: 9 ms"), voidPair(4, "head: lateness p99: 9 ms"))
+		}, ExitPass, "no worse than the base"},
 		{"another machine", func(g *Gate) { g.Pairs[7].Head.Machine.Cores = 64 }, ExitInconclusive, "pair 8 was played on another machine"},
 		{"an interrupt", func(g *Gate) { g.Ended, g.Error = "interrupted", "signal" }, ExitInconclusive, "the gate ended after 10 pairs: signal"},
 		{"too few pairs", func(g *Gate) { g.Pairs = g.Pairs[:5] }, ExitInconclusive, "undecided after 5 pairs"},

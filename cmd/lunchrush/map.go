@@ -205,6 +205,12 @@ func (f *mapFlags) folder(s *harness.Sweep, runs string) error {
 			hint: "give the same scenario, --profile, --seed, --watch, --capacity and faults as then",
 		}
 	}
+	if old.Machine != s.Map.Machine {
+		return &usageError{
+			err:  fmt.Errorf("--resume: %s was played on another machine, %s with %d cores", dir, old.Machine.CPU, old.Machine.Cores),
+			hint: "a map compares its cells: begin another one here",
+		}
+	}
 	// Cells that only the new map wants are played, and those of the old one stay on it.
 	s.Map.LoadsPerS = union(s.Map.LoadsPerS, old.LoadsPerS)
 	s.Map.TriggersNS = union(s.Map.TriggersNS, old.TriggersNS)

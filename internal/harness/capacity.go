@@ -116,7 +116,11 @@ func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, keep fu
 		keep(t)
 		c.Conclude()
 		o.Tell(trialLine(&t))
-		return t.Outcome, reports.WriteCapacity(o.Dir, c.Capacity)
+		outcome := t.Outcome
+		if t.Hopeless() {
+			outcome = hopeless
+		}
+		return outcome, reports.WriteCapacity(o.Dir, c.Capacity)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 //
 // A geometric ramp goes up until a load does not pass; bisection narrows what is left to the resolution; the lower bound is
 // then confirmed by trials of its own. A load is decided by the majority of its trials, but for the ramp's: there one that
-// passes is enough, since the confirmation does not rely on it. A lower bound that is not confirmed becomes the upper one,
+// passes is enough, since the confirmation does not rely on it, and for a hopeless one, which is enough everywhere. A lower bound that is not confirmed becomes the upper one,
 // and the load one step of the resolution below it is confirmed in its place. A trial that proves nothing is played once more.
 type search struct {
 	start      int     // machines
@@ -49,6 +49,9 @@ type found struct {
 	confirmed    bool
 	stopped      string // why it ended before it was done; ""
 }
+
+// hopeless is the outcome of a trial that failed by so much that no other of that load is played.
+const hopeless = "hopeless"
 
 const outOfBudget = "the budget was used up"
 
@@ -157,15 +160,11 @@ func (s *search) confirm(ctx context.Context, load int) (confirmed, ended bool, 
 		if !s.can(1, load) {
 			return false, true, nil
 		}
-		ok, err := s.play(ctx, stepConfirm, load)
+		yes, no, err := s.play(ctx, stepConfirm, load)
 		if err != nil {
 			return false, false, err
 		}
-		if ok {
-			passed++
-		} else {
-			other++
-		}
+		passed, other = passed+yes, other+no
 	}
 	if passed >= s.need {
 		return true, false, nil
@@ -181,20 +180,17 @@ func (s *search) decide(ctx context.Context, step string, load int, first bool) 
 		if passed+other > 0 && (first && other == 0 || !s.can(1, load)) {
 			break
 		}
-		ok, err := s.play(ctx, step, load)
+		yes, no, err := s.play(ctx, step, load)
 		if err != nil {
 			return err
 		}
-		if ok {
-			passed++
-		} else {
-			other++
-		}
+		passed, other = passed+yes, other+no
 	}
 	return nil
 }
 
-func (s *search) play(ctx context.Context, step string, load int) (passed bool, err error) {
+// play plays a load once and says how many votes that is for it, and how many against.
+func (s *search) play(ctx context.Context, step string, load int) (yes, no int, err error) {
 	v := s.votes[load]
 	if v == nil {
 		v = &votes{}
@@ -206,17 +202,21 @@ func (s *search) play(ctx context.Context, step string, load int) (passed bool, 
 		outcome, err = s.trial(ctx, step, load)
 	}
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	if outcome == reports.TrialPassed {
-		v.passed++
-		return true, nil
-	}
-	v.other++
-	if outcome == reports.TrialInvalid {
+	switch outcome {
+	case reports.TrialPassed:
+		yes = 1
+	case hopeless:
+		no = s.majority
+	case reports.TrialInvalid:
 		v.invalid++
+		fallthrough
+	default:
+		no = 1
 	}
-	return false, nil
+	v.passed, v.other = v.passed+yes, v.other+no
+	return yes, no, nil
 }
 
 func (s *search) can(n, load int) bool { return s.afford == nil || s.afford(n, load) }

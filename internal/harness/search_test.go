@@ -28,8 +28,11 @@ func (k *known) trial(_ context.Context, step string, load int) (string, error) 
 	if k.noise > 0 {
 		felt *= 1 + k.noise*k.chance.NormFloat64()
 	}
-	if felt <= k.capacity {
+	switch {
+	case felt <= k.capacity:
 		return reports.TrialPassed, nil
+	case k.noise > 0 && felt > 1.2*k.capacity:
+		return hopeless, nil
 	}
 	return reports.TrialFailed, nil
 }

@@ -79,6 +79,10 @@ func (s *Sweep) Run(ctx context.Context) (err error) {
 			if stage, err = s.Open(ctx); err != nil {
 				return errors.Join(err, s.conclude("the testbed did not start"))
 			}
+			if len(s.Map.Cells) > 0 && (s.Map.Testbed != stage.Choice.Name || s.Map.Engine != stage.Engine()) {
+				return fmt.Errorf("the map was begun on %s, %s, and this is %s, %s: its cells could not be compared; give --testbed %s, or begin another map",
+					s.Map.Testbed, s.Map.Engine, stage.Choice.Name, stage.Engine(), s.Map.Testbed)
+			}
 			s.Map.Testbed, s.Map.Engine = stage.Choice.Name, stage.Engine()
 		}
 		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s of load", rateText(load), time.Duration(trigger), sc.Length().Round(time.Second)))
