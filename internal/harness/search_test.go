@@ -153,6 +153,7 @@ func TestServiceThatDoesNotCarryItsOwnFleetIsSearchedBelow(t *testing.T) {
 	}
 }
 
+// The trial that proved nothing is played once more, and then it is one of the majority.
 func TestNothingIsTriedBelowALoadThatCouldNotBeOffered(t *testing.T) {
 	s := methods(nil)
 	var loads []int
@@ -161,7 +162,7 @@ func TestNothingIsTriedBelowALoadThatCouldNotBeOffered(t *testing.T) {
 		return reports.TrialInvalid, nil
 	}
 	f, err := s.run(t.Context())
-	if err != nil || f.lower != 0 || f.confirmed || !slices.Equal(loads, []int{600, 600}) {
+	if err != nil || f.lower != 0 || f.confirmed || !slices.Equal(loads, []int{600, 600, 600}) {
 		t.Errorf("%+v, %v after %v", f, err, loads)
 	}
 }
