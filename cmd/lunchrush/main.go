@@ -9,9 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 func main() {
+	// What the driver would write to stderr it returns as an error too; a connection that a fault or a reset has closed is no news.
+	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil {
+		panic(err) // it only minds nil
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
