@@ -92,6 +92,9 @@ func (s *Suite) control(ctx context.Context, found []*reports.Mutant) {
 	}
 	s.sort(asked)
 	said := make([]string, len(s.Scenarios)) // why the failures say nothing
+	for _, i := range asked {
+		said[i] = "it was not played"
+	}
 	one := func(ctx context.Context, l *lane, i int) {
 		sc := s.Scenarios[i]
 		said[i] = l.control(ctx, sc)

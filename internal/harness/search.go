@@ -12,8 +12,9 @@ import (
 //
 // A geometric ramp goes up until a load does not pass; bisection narrows what is left to the resolution; the lower bound is
 // then confirmed by trials of its own. A load is decided by the majority of its trials, but for the ramp's: there one that
-// passes is enough, since the confirmation does not rely on it, and for a hopeless one, which is enough everywhere. A lower bound that is not confirmed becomes the upper one,
-// and the load one step of the resolution below it is confirmed in its place. A trial that proves nothing is played once more.
+// passes is enough, since the confirmation does not rely on it, and for a hopeless one, which is enough everywhere. A lower
+// bound that is not confirmed becomes the upper one, and the load one step of the resolution below it is confirmed in its
+// place. A trial that proves nothing is played once more.
 type search struct {
 	start      int     // machines
 	ceiling    int     // no load beyond it is tried; 0: none
