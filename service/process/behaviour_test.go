@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,65 @@ func TestAnOrderPaidTwiceIsDispensedOnceAndTheSecondPaymentGoesBack(t *testing.T
 		t.Errorf("%d refunds of a second payment", n)
 	}
 	town.AwaitState(o.OrderID, "DISPENSED", time.Second)
+}
+
+// The same request is sent twice. The channel takes the one try and refuses the other: the order can be paid, and stays open.
+func TestARefusedTryClosesNothingThatAnotherMadePayable(t *testing.T) {
+	t.Parallel()
+	town := start(t)
+	town.AddMachine("m1", 5)
+	try := func() (int, string) {
+		return town.Do("POST", town.Public+"/v1/orders", map[string]any{
+			"request_id": "r1", "machine_id": "m1", "slot": 1, "channel": "alipay", "buyer_id": "b",
+		})
+	}
+	release := town.Channel.HoldPrepays()
+	t.Cleanup(release)
+	var tries sync.WaitGroup
+	statuses := make([]int, 2)
+	for i, denied := range []int{0, http.StatusForbidden} {
+		town.Channel.Deny("prepay", denied)
+		tries.Go(func() { statuses[i], _ = try() })
+		servicetest.Eventually(t, 5*time.Second, "the try is at the channel", func() bool { return town.Channel.Calls("prepay") == i+1 })
+	}
+	release()
+	tries.Wait()
+	if statuses[0] != http.StatusCreated || statuses[1] < 500 {
+		t.Errorf("the tries were answered %v", statuses)
+	}
+	if n := town.Count(`SELECT COUNT(*) FROM orders WHERE state = 'PAYING'`); n != 1 || town.Stock("m1") != 4 {
+		t.Errorf("%d orders can be paid, %d pieces are left; wanted 1 and 4", n, town.Stock("m1"))
+	}
+}
+
+// A channel that refuses to close a way to pay has not closed it: it is asked again until it has.
+func TestAFurtherWayThatCouldNotBeClosedIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	c, town := servicetest.NewConfig(t)
+	wechat := servicetest.NewChannel(t)
+	c.WeChat = servicetest.WeChat(t, wechat.URL)
+	for i := 0; i < len(quick); i += 2 {
+		if err := c.Set(quick[i], quick[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Switches.Refund.After = time.Minute
+	town.Run(process.Roles()...)
+	town.AddMachine("m1", 5).Work()
+	o := town.Buy("r1", "m1")
+	if status, body := town.Do("POST", town.Public+"/v1/orders/"+o.OrderID+"/pay", map[string]string{"channel": "wechat"}); status != 200 {
+		t.Fatalf("a further way to pay: %d %s", status, body)
+	}
+	wechat.Deny("close", http.StatusForbidden)
+	town.PayAndNotify(o)
+	servicetest.Eventually(t, 20*time.Second, "the channel is asked to close again", func() bool { return wechat.Calls("close") >= 2 })
+	wechat.Deny("close", 0)
+	servicetest.Eventually(t, 20*time.Second, "the further way is closed", func() bool {
+		return town.Count(`SELECT COUNT(*) FROM further_ways`) == 0
+	})
+	if state := wechat.Trade(o.OrderID).State; state != "CLOSED" {
+		t.Errorf("the further way is %s", state)
+	}
 }
 
 // The buyer asked for a second way to pay, and paid in both; or in one, and the other stays open.
