@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +159,57 @@ func TestAWorkerThatHasLostItsLeaseStops(t *testing.T) {
 		}
 		if b := s.batches["b3"]; n >= 10 || b.State != service.UploadClaimed || b.Attempts != 2 {
 			t.Errorf("it stored %d records of a batch that became another's, which is %s", n, b.State)
+		}
+	})
+}
+
+// slowUploads is a database that stores a record in 10 ms, and has one batch.
+type slowUploads struct {
+	jobStore
+	batch    service.UploadBatch
+	finished atomic.Bool
+	released atomic.Int32
+}
+
+func (s *slowUploads) DueBatches(context.Context, time.Time, int) ([]service.UploadBatch, error) {
+	if s.finished.Load() {
+		return nil, nil
+	}
+	return []service.UploadBatch{s.batch}, nil
+}
+
+func (s *slowUploads) ClaimBatch(context.Context, *service.UploadBatch, time.Time, time.Duration) (bool, error) {
+	return true, nil
+}
+
+func (s *slowUploads) ExtendBatch(context.Context, *service.UploadBatch, time.Time) (bool, error) {
+	return true, nil
+}
+
+func (s *slowUploads) StoreUpload(context.Context, string, string, service.UploadRecord, time.Time) (bool, error) {
+	time.Sleep(10 * time.Millisecond)
+	return true, nil
+}
+
+func (s *slowUploads) FinishBatch(context.Context, service.UploadBatch, time.Time) (bool, error) {
+	s.finished.Store(true)
+	return true, nil
+}
+
+func (s *slowUploads) ReleaseBatch(context.Context, service.UploadBatch, time.Time) (bool, error) {
+	s.released.Add(1)
+	return true, nil
+}
+
+// A batch of 10,000 records takes longer than a run of any other job may: it is not broken off and begun again.
+func TestALongBatchIsWorkedOnToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowUploads{batch: service.UploadBatch{Caller: "c", BatchID: "b", Records: make([]service.UploadRecord, 10_000)}}
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
+		defer cancel()
+		jobsOn(store).Run(ctx)
+		if !store.finished.Load() || store.released.Load() != 0 {
+			t.Errorf("finished %v, broken off %d times", store.finished.Load(), store.released.Load())
 		}
 	})
 }
