@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/lunchrush/lunchrush/internal/harness"
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
+	"github.com/lunchrush/lunchrush/scenarios"
 )
 
 func main() {
@@ -34,6 +36,7 @@ type options struct {
 	scenario  string
 	gates     int
 	kinds     []kind
+	abreast   int
 	resampled int
 	seed      uint64
 	keep      bool
@@ -68,6 +71,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple")
 	f.IntVar(&o.rules.Pairs, "pairs", o.rules.Pairs, "pairs of a gate; its extension doubles them")
 	f.IntVar(&o.rules.Repeats, "repeats", o.rules.Repeats, "most pairs of a gate that are played again since they proved nothing")
+	f.IntVar(&o.abreast, "abreast", 1, "gates that are played at the same time, each on databases of its own: they are noise to each other")
 	f.IntVar(&o.resampled, "resampled", 1000, "gates of each kind that are put together from recorded pairs, not played")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the first gate's plans and of the resampling")
 	f.BoolVar(&o.keep, "keep", false, "keep the run folders, not only each gate's gate.json and page: 10 MB a gate")
@@ -75,8 +79,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return err
 	}
 	o.rules.ExtendTo = 2 * o.rules.Pairs
-	if o.gates < 0 || o.resampled < 0 || slower <= 0 || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
-		return errors.New("-gates and -resampled must be 0 or more, -slower above 0, and -pairs an even number from 6")
+	if o.gates < 0 || o.abreast < 1 || o.resampled < 0 || slower <= 0 || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
+		return errors.New("-gates and -resampled must be 0 or more, -abreast 1 or more, -slower above 0, and -pairs an even number from 6")
 	}
 	o.kinds = []kind{
 		{"same", "one build", 1},
@@ -112,6 +116,8 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if len(list) == 0 {
 		return nil
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	sc, err := scenario(o.scenario)
 	if err != nil {
 		return err
@@ -128,45 +134,79 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush})
+	next := make(chan int)
+	go func() {
+		defer close(next)
+		for i := range list {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	problems := make([]error, min(o.abreast, len(list)))
+	var lanes sync.WaitGroup
+	for n := range problems {
+		lanes.Go(func() {
+			defer func() {
+				if problems[n] != nil {
+					stop() // the other lanes too
+				}
+			}()
+			stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush})
+			if err != nil {
+				problems[n] = err
+				return
+			}
+			defer func() { problems[n] = errors.Join(problems[n], stage.Close()) }()
+			for i := range next {
+				k := list[i].kind
+				say := func(line string) { fmt.Fprintf(stderr, "gate %d of %d (%s): %s\n", i+1, len(list), k.title, line) }
+				if err := o.playOne(ctx, stage, sc, programs, k, list[i].n, say); err != nil {
+					problems[n] = err
+					return
+				}
+			}
+		})
+	}
+	lanes.Wait()
+	fmt.Fprintf(stderr, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return errors.Join(problems...)
+}
+
+// playOne plays the n-th gate of a kind on a stage, and keeps what came of it.
+func (o options) playOne(ctx context.Context, stage *harness.Stage, sc *scenarios.Scenario, p *programs, k kind, n int, say func(line string)) error {
+	dir := o.folder(k, n)
+	if err := os.RemoveAll(dir); err != nil { // of an interrupt
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	g := &harness.Gate{
+		Scenario: sc, Rules: o.rules, Dir: dir, Version: "bench", Args: slices.Clone(os.Args), Tell: say,
+		Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush"}, Path: p.behind[1]},
+		Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush, " + k.title}, Path: p.behind[k.slower]},
+	}
+	g.Rules.Seed = o.seed + uint64(1000*n) // no two gates of a kind share a plan
+	if err := g.PlayOn(stage, nil); err != nil {
+		return err
+	}
+	out, err := g.Run(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stage.Close()) }()
-	for i, t := range list {
-		say := func(line string) { fmt.Fprintf(stderr, "gate %d of %d (%s): %s\n", i+1, len(list), t.title, line) }
-		dir := o.folder(t.kind, t.n)
-		if err := os.RemoveAll(dir); err != nil { // of an interrupt
+	out.Testbed, out.Engine = stage.Choice.Name, stage.Engine()
+	if !o.keep {
+		if err := dropRuns(dir, out); err != nil {
 			return err
 		}
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return err
-		}
-		g := &harness.Gate{
-			Scenario: sc, Rules: o.rules, Dir: dir, Version: "bench", Args: slices.Clone(os.Args), Tell: say,
-			Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush"}, Path: programs.behind[1]},
-			Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush, " + t.title}, Path: programs.behind[t.slower]},
-		}
-		g.Rules.Seed = o.seed + uint64(1000*t.n) // no two gates of a kind share a plan
-		if err := g.PlayOn(stage, nil); err != nil {
-			return err
-		}
-		out, err := g.Run(ctx)
-		if err != nil {
-			return err
-		}
-		out.Testbed, out.Engine = stage.Choice.Name, stage.Engine()
-		if !o.keep {
-			if err := dropRuns(dir, out); err != nil {
-				return err
-			}
-		}
-		if err := reports.WriteGate(dir, out); err != nil {
-			return err
-		}
-		say(out.Verdict.Outcome + ": " + out.Verdict.Headline)
 	}
-	fmt.Fprintf(stderr, "%s/%s, %d cores\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if err := reports.WriteGate(dir, out); err != nil {
+		return err
+	}
+	say(out.Verdict.Outcome + ": " + out.Verdict.Headline)
 	return nil
 }
 
