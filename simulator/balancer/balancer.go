@@ -86,7 +86,7 @@ func New(cfg Config) (_ *Balancer, err error) {
 		d := &door{
 			name: l.Name, pool: b.pools[l.pool()], files: b.files, logger: cfg.Logger, errorLog: errorLog, clients: &b.clients,
 			dice:  mishap.New(cfg.Seed, l.Name),
-			state: Refusing, taken: map[string]*tally{},
+			state: Refusing, taken: map[string]*tally{}, parting: make(chan struct{}),
 		}
 		d.forwardAbandoned.Store(cfg.ForwardAbandoned)
 		if d.port, err = takePort(); err != nil {
@@ -256,7 +256,7 @@ func (b *Balancer) Counts() []Count {
 }
 
 // Close closes the listeners, lets the requests that are with a backend end until ctx does, and cuts the rest; what is
-// held is cut at once. When it returns, nothing of the balancer runs any more. It says what was cut.
+// held or delayed is cut at once. When it returns, nothing of the balancer runs any more. It says what was cut.
 func (b *Balancer) Close(ctx context.Context) error {
 	if b.closed.Swap(true) {
 		return nil

@@ -31,8 +31,8 @@ const (
 const (
 	// clientTimeout is how long a client's connection may say nothing, before its first request or between two.
 	clientTimeout = 2 * time.Minute
-	// heldBodyMaxBytes is how long a body may be to be taken in while its request is held. Only then can the departure of
-	// its client be noticed; the largest notification is 4 KiB. 8,000 of them are 125 MiB.
+	// heldBodyMaxBytes is how long a body may be to be taken in while its request is held or delayed. Only then can the
+	// departure of its client be noticed; the largest notification is 4 KiB. 8,000 of them are 125 MiB.
 	heldBodyMaxBytes = 16 << 10
 )
 
@@ -47,6 +47,7 @@ type door struct {
 	errorLog         *log.Logger // what the standard library has to say
 	forwardAbandoned atomic.Bool
 	clients          *atomic.Int64 // connections of clients, of all doors
+	parting          chan struct{} // closed when the door closes: no delay is waited for any more
 
 	switching sync.Mutex // held from the beginning to the end of a change of state
 
@@ -168,7 +169,7 @@ func (d *door) release() {
 	}
 }
 
-// close lets the requests that are with a backend end until ctx does, and cuts the rest. What is held is cut at once.
+// close lets the requests that are with a backend end until ctx does, and cuts the rest. What is held or delayed is cut at once.
 func (d *door) close(ctx context.Context) error {
 	d.switching.Lock()
 	defer d.switching.Unlock()
@@ -176,6 +177,7 @@ func (d *door) close(ctx context.Context) error {
 	t, state := d.tenure, d.state
 	d.closed, d.tenure = true, nil
 	d.mu.Unlock()
+	close(d.parting)
 	defer d.port.close()
 	if t == nil {
 		return nil
@@ -211,11 +213,16 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if met.Delay > 0 {
 		d.delayed.Add(1)
+		if !takeIn(r) {
+			d.abandon()
+		}
 		wait := time.NewTimer(met.Delay)
 		defer wait.Stop()
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
+			d.abandon()
+		case <-d.parting:
 			d.abandon()
 		}
 	}
@@ -254,12 +261,8 @@ func (d *door) hold(r *http.Request) (_ *http.Request, done func()) {
 	}
 	d.held.Add(1)
 	defer d.held.Add(-1)
-	if 0 < r.ContentLength && r.ContentLength <= heldBodyMaxBytes {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, done
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
+	if !takeIn(r) {
+		return nil, done
 	}
 	if d.forwardAbandoned.Load() && t != nil {
 		var ctx context.Context
@@ -275,6 +278,20 @@ func (d *door) hold(r *http.Request) (_ *http.Request, done func()) {
 		return nil, func() {}
 	}
 	return r, done
+}
+
+// takeIn reads a body that is short before its request waits: only then does the request's context end when its client goes. It
+// reports whether the body came.
+func takeIn(r *http.Request) bool {
+	if r.ContentLength <= 0 || r.ContentLength > heldBodyMaxBytes {
+		return true
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return true
 }
 
 // await polls until it is so.

@@ -1,8 +1,12 @@
 package balancer
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +65,52 @@ func TestDelayIsFelt(t *testing.T) {
 	}
 	if c := count(b); c.Delayed != 1 {
 		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestADelayedRequestIsDroppedWhenItsClientGoes(t *testing.T) {
+	in := newInstance(t, "a", nil)
+	b := start(t, one(in.backend(1)))
+	if err := b.SetFaults(Faults{DelayShare: 1, Delay: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	conn := line(t, b.URL("public"))
+	fmt.Fprint(conn, "POST /gone HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	until(t, "it is delayed", func() bool { return count(b).Delayed == 1 })
+	conn.Close()
+	until(t, "it is dropped", func() bool { c := count(b); return c.Open == 0 && c.Abandoned == 1 })
+}
+
+func TestADelayedBodyIsForwardedWhole(t *testing.T) {
+	in := newInstance(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	})
+	b := start(t, one(in.backend(1)))
+	if err := b.SetFaults(Faults{DelayShare: 1, Delay: time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{"", "short", strings.Repeat("long ", heldBodyMaxBytes)} {
+		if status, answer, err := ask(newClient(t), "POST", b.URL("public"), body); status != 200 || answer != body || err != nil {
+			t.Errorf("%d bytes: %d, %d bytes, %v", len(body), status, len(answer), err)
+		}
+	}
+}
+
+// Its client is still there, and its body is too long to be taken in: nobody would end it.
+func TestClosingDoesNotWaitForADelay(t *testing.T) {
+	in := newInstance(t, "a", nil)
+	b := start(t, one(in.backend(1)))
+	if err := b.SetFaults(Faults{DelayShare: 1, Delay: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	conn := line(t, b.URL("public"))
+	fmt.Fprint(conn, "POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc")
+	until(t, "it is delayed", func() bool { return count(b).Delayed == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Error(err)
 	}
 }
 
