@@ -36,6 +36,8 @@ func (s *jobStore) ClaimRefund(context.Context, *service.RefundRow, time.Time) (
 	return true, nil
 }
 
+func (s *jobStore) Clock(context.Context) (time.Time, error) { return time.Now(), nil }
+
 func (s *jobStore) DueOrders(_ context.Context, states []service.State, now time.Time, _ int) (due []service.Order, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,24 +68,24 @@ func (s *jobStore) DispenseCommand(context.Context, string) (service.Command, er
 	return s.command, nil
 }
 
-func (s *jobStore) CancelSent(_ context.Context, c, _ service.Command, now time.Time) (bool, error) {
+func (s *jobStore) CancelSent(_ context.Context, c, _ service.Command, _ time.Time) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost--; s.lost >= 0 || c.SentMS != s.command.SentMS {
-		s.command.SentMS = now.UnixMilli() // given again
+		s.command.SentMS = time.Now().UnixMilli() // given again
 		return false, nil
 	}
-	s.command.State, s.cancelled = service.Cancelling, now
+	s.command.State, s.cancelled = service.Cancelling, time.Now()
 	return true, nil
 }
 
-func (s *jobStore) NotDispensed(_ context.Context, c service.Command, _ service.CommandState, _ service.RefundRow, now time.Time) (service.State, error) {
+func (s *jobStore) NotDispensed(_ context.Context, c service.Command, _ service.CommandState, _ service.RefundRow, _ time.Time) (service.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.OrderID != s.orders[0].ID {
 		return "", service.ErrNotFound
 	}
-	s.orders, s.refunded = nil, now
+	s.orders, s.refunded = nil, time.Now()
 	return service.Refunding, nil
 }
 
@@ -126,10 +128,13 @@ type noPushes struct{ service.PushQueue }
 
 func (noPushes) Push(context.Context, service.Command) error { return nil }
 
-func jobsOn(store service.Store) *service.Jobs {
+func jobsOn(store service.Store) *service.Jobs { return jobsAhead(store, 0) }
+
+// jobsAhead are jobs of a process whose clock is so much ahead.
+func jobsAhead(store service.Store, by time.Duration) *service.Jobs {
 	return service.NewJobs(service.Parts{
 		Profile: service.Default().Switches, Store: store, Pushes: noPushes{}, Channels: map[service.Channel]service.PayChannel{service.WeChat: hung{}},
-		Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: service.HostClock{Offset: by}.Now,
 	}, nil)
 }
 
@@ -167,11 +172,14 @@ func TestWhenASilentMachinesOrderIsRefunded(t *testing.T) {
 		name             string
 		sent             time.Duration // after the payment
 		lost             int
+		ahead            time.Duration // the clock of the jobs' process
 		cancel, refunded time.Duration // at least, after the payment
 	}{
-		{"a command sent at once", 0, 0, 90 * time.Second, 100 * time.Second},
-		{"one that was given again during three looks", 0, 3, 93 * time.Second, 143 * time.Second},
-		{"one sent just before the timer: ttl 20 s, and 30 s under way and falling", 89 * time.Second, 0, 90 * time.Second, 140 * time.Second},
+		{"a command sent at once", 0, 0, 0, 90 * time.Second, 100 * time.Second},
+		{"one that was given again during three looks", 0, 3, 0, 93 * time.Second, 143 * time.Second},
+		{"one sent just before the timer: ttl 20 s, and 30 s under way and falling", 89 * time.Second, 0, 0, 90 * time.Second, 140 * time.Second},
+		{"the same by a clock that is ten minutes ahead", 89 * time.Second, 0, 10 * time.Minute, 90 * time.Second, 140 * time.Second},
+		{"the same by a clock that is ten minutes behind", 89 * time.Second, 0, -10 * time.Minute, 90 * time.Second, 140 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -184,7 +192,7 @@ func TestWhenASilentMachinesOrderIsRefunded(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
-				jobsOn(store).Run(ctx)
+				jobsAhead(store, test.ahead).Run(ctx)
 				for _, moment := range []struct {
 					what string
 					at   time.Time

@@ -11,19 +11,18 @@ import (
 	"github.com/lunchrush/lunchrush/service"
 )
 
-// commandStore has one command. Its first answer to SendCommand is lost after it took effect.
+// commandStore has the machine's last command. A sending may have its effect, and then do what sent says.
 type commandStore struct {
 	service.Store
-	command  service.Command
-	answered bool
+	command service.Command
+	sent    func() error // nil: it is answered
 }
 
-func (s *commandStore) SendCommand(context.Context, string, time.Time) (bool, error) {
+func (s *commandStore) SendCommand(context.Context, string) (bool, error) {
 	moved := s.command.State == service.Queued
 	s.command.State = service.Sent
-	if !s.answered {
-		s.answered = true
-		return false, errors.New("invalid connection")
+	if s.sent != nil {
+		return moved, s.sent()
 	}
 	return moved, nil
 }
@@ -35,7 +34,7 @@ func (s *commandStore) LostCommand(context.Context, string) (service.Command, er
 	return s.command, nil
 }
 
-func (s *commandStore) ResendCommand(context.Context, service.Command, time.Time) (bool, error) {
+func (s *commandStore) ResendCommand(context.Context, service.Command) (bool, error) {
 	return true, nil
 }
 
@@ -52,24 +51,99 @@ func (q *oncePushed) Pop(context.Context, string) (c service.Command, found bool
 	return c, found, nil
 }
 
+var firstCommand = service.Command{ID: "c1", OrderID: "o1", MachineID: "m1", Kind: service.Dispense, State: service.Queued}
+
+// lineTo is a notifier that knows what the machine m1 has: nothing.
+func lineTo(t *testing.T, store service.Store, queue service.PushQueue) *service.Notifier {
+	t.Helper()
+	n := service.NewNotifier(service.Parts{
+		Store: store, Pushes: queue, Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if _, _, found, err := n.Poll(t.Context(), "m1", "", 0); found || err != nil {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	return n
+}
+
+func findsTheFirst(t *testing.T, n *service.Notifier) {
+	t.Helper()
+	if c, _, found, err := n.Poll(t.Context(), "m1", "", 0); !found || err != nil || c.ID != "c1" {
+		t.Errorf("the next poll: %+v, found %v, %v", c, found, err)
+	}
+}
+
 // The database sent the command and could not say so. The machine polls as before, and gets it.
 func TestACommandWhoseSendingWasNotAnsweredIsFoundByTheNextPoll(t *testing.T) {
 	store := &commandStore{}
 	queue := &oncePushed{}
-	n := service.NewNotifier(service.Parts{
-		Store: store, Pushes: queue, Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	// A poll before, so that the notifier knows what the machine has.
-	if _, _, found, err := n.Poll(t.Context(), "m1", "", 0); found || err != nil {
-		t.Fatalf("found %v, %v", found, err)
-	}
-	store.command = service.Command{ID: "c1", OrderID: "o1", MachineID: "m1", Kind: service.Dispense, State: service.Queued}
-	queue.list = []service.Command{store.command}
+	n := lineTo(t, store, queue)
+	store.command, queue.list = firstCommand, []service.Command{firstCommand}
+	store.sent = func() error { return errors.New("invalid connection") }
 	if _, _, _, err := n.Poll(t.Context(), "m1", "", 0); err == nil {
 		t.Fatal("no error, although the database did not answer")
 	}
-	if c, _, found, err := n.Poll(t.Context(), "m1", "", 0); !found || err != nil || c.ID != "c1" {
-		t.Errorf("the next poll: %+v, found %v, %v", c, found, err)
+	findsTheFirst(t, n)
+}
+
+// The machine was given a command by another process, which died with the answer. It comes back here and knows of nothing, as
+// before: that there was a command, this process has heard.
+func TestWhatAnotherProcessLostIsFoundByTheNextPoll(t *testing.T) {
+	store := &commandStore{}
+	n := lineTo(t, store, &oncePushed{})
+	n.WakeMachine("m1") // while it waits elsewhere
+	store.command = firstCommand
+	store.command.State = service.Sent
+	findsTheFirst(t, n)
+}
+
+// The machine's line breaks here, it is given a command elsewhere, and that answer is lost.
+func TestWhatWasLostElsewhereAfterTheLineBrokeIsFound(t *testing.T) {
+	store := &commandStore{}
+	n := lineTo(t, store, &oncePushed{})
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if _, _, found, err := n.Poll(gone, "m1", "", time.Minute); found || err != nil {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	store.command = firstCommand
+	store.command.State = service.Sent
+	findsTheFirst(t, n)
+}
+
+// The machine's line breaks while its command is being sent, and its new poll waits already when that has happened: nobody
+// hears the old poll's answer, whether the database could say so or not.
+func TestACommandThatWasGivenToAPollThatWasReplacedIsGivenToTheNewOne(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+	}{{"the sending was answered", nil}, {"and was not", errors.New("invalid connection")}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &commandStore{}
+				queue := &oncePushed{}
+				n := lineTo(t, store, queue)
+				anew := make(chan service.Command, 1)
+				store.command, queue.list = firstCommand, []service.Command{firstCommand}
+				store.sent = func() error {
+					store.command.State = service.Queued // not committed yet: the new poll finds nothing
+					go func() {
+						c, _, _, err := n.Poll(t.Context(), "m1", "", time.Minute)
+						if err != nil {
+							t.Error(err)
+						}
+						anew <- c
+					}()
+					synctest.Wait()
+					store.command.State = service.Sent
+					return test.err
+				}
+				_, _, _, _ = n.Poll(t.Context(), "m1", "", 0)
+				began := time.Now()
+				if c := <-anew; c.ID != "c1" || time.Since(began) > time.Second {
+					t.Errorf("the new poll was answered with %q after %s", c.ID, time.Since(began))
+				}
+			})
+		})
 	}
 }
 

@@ -16,7 +16,7 @@ type Notifier struct {
 
 	mu      sync.Mutex
 	waiting map[string]*poll  // by machine; guarded by mu
-	given   map[string]string // by machine: the dispense command it was given last, or reported; guarded by mu
+	given   map[string]string // by machine: the dispense command it was given last here, or reported; absent: look; guarded by mu
 	settled map[string]string // by machine: the command whose result is recorded; guarded by mu
 	ended   bool              // guarded by mu
 }
@@ -25,6 +25,15 @@ type Notifier struct {
 type poll struct {
 	wake     chan struct{} // one slot: a wake that comes while the poll looks is not lost
 	replaced chan struct{} // closed when the machine polls anew, or the process ends
+	lost     bool          // the machine may not have got what it was given; guarded by the notifier's mu
+}
+
+// nudge lets the poll look.
+func (p *poll) nudge() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 // NewNotifier makes a notifier; [Notifier.Run] wakes its polls.
@@ -57,18 +66,16 @@ func (n *Notifier) End() {
 	}
 }
 
-// WakeMachine lets the machine's poll look for a command.
+// WakeMachine lets the machine's poll look for a command. A machine that does not wait here may be given it by another process,
+// whose answer may be lost: its next poll here looks.
 func (n *Notifier) WakeMachine(machineID string) {
 	n.mu.Lock()
-	p := n.waiting[machineID]
-	n.mu.Unlock()
-	if p == nil {
+	defer n.mu.Unlock()
+	if p := n.waiting[machineID]; p != nil {
+		p.nudge()
 		return
 	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	delete(n.given, machineID)
 }
 
 // Wake implements [Waker] for the notifier of this process.
@@ -98,21 +105,21 @@ func (n *Notifier) Poll(ctx context.Context, machineID, last string, wait time.D
 
 // poll is Poll; sent is the moment that the command was stamped with, zero when there is none.
 func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.Duration) (c Command, sent time.Time, err error) {
-	p, given, lost, ok := n.enter(machineID, last)
+	p, ok := n.enter(machineID, last)
 	if !ok {
 		return Command{}, time.Time{}, nil
 	}
 	defer n.leave(machineID, p)
 
-	if lost {
-		if c, sent, err = n.lost(ctx, machineID, last, given); err != nil || !sent.IsZero() {
-			return c, sent, err
-		}
-	}
 	timer := time.NewTimer(untilTick(n.Now(), wait))
 	defer timer.Stop()
 	for {
-		if c, sent, err = n.next(ctx, machineID); err != nil || !sent.IsZero() {
+		if given, lost := n.doubts(machineID, p); lost {
+			if c, sent, err = n.lost(ctx, machineID, last, given, p); err != nil || !sent.IsZero() {
+				return c, sent, err
+			}
+		}
+		if c, sent, err = n.next(ctx, machineID, p); err != nil || !sent.IsZero() {
 			return c, sent, err
 		}
 		select {
@@ -122,6 +129,7 @@ func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.D
 		case <-p.replaced:
 			return Command{}, time.Time{}, nil
 		case <-ctx.Done():
+			n.forget(machineID, p) // its line broke: it may be given something elsewhere
 			return Command{}, time.Time{}, nil
 		}
 	}
@@ -139,20 +147,28 @@ func untilTick(now time.Time, wait time.Duration) time.Duration {
 	return now.Add(wait).Truncate(pollTick).Sub(now)
 }
 
-// enter registers a poll. lost tells that the machine may not have got what it was given.
-func (n *Notifier) enter(machineID, last string) (p *poll, given string, lost, ok bool) {
+// enter registers a poll.
+func (n *Notifier) enter(machineID, last string) (p *poll, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ended {
-		return nil, "", false, false
+		return nil, false
 	}
 	if before := n.waiting[machineID]; before != nil {
 		close(before.replaced)
 	}
-	p = &poll{wake: make(chan struct{}, 1), replaced: make(chan struct{})}
-	n.waiting[machineID] = p
 	given, known := n.given[machineID]
-	return p, given, !known || given != last, true
+	p = &poll{wake: make(chan struct{}, 1), replaced: make(chan struct{}), lost: !known || given != last}
+	n.waiting[machineID] = p
+	return p, true
+}
+
+// doubts tells, once, that the machine may not have got what it was given.
+func (n *Notifier) doubts(machineID string, p *poll) (given string, lost bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	lost, p.lost = p.lost, false
+	return n.given[machineID], lost
 }
 
 // knows remembers that the machine has what it was given, unless an older poll of it was given something since.
@@ -172,22 +188,34 @@ func (n *Notifier) leave(machineID string, p *poll) {
 	}
 }
 
-// forget makes the machine's next poll look for a command that it was sent and does not know.
-func (n *Notifier) forget(machineID string) {
+// forget makes the machine's next poll look for a command that it was sent and does not know. p is the poll that found out.
+func (n *Notifier) forget(machineID string, p *poll) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.given, machineID)
+	n.doubt(machineID, p)
 }
 
-func (n *Notifier) gave(machineID, commandID string) {
+// gave remembers what poll p is answered with.
+func (n *Notifier) gave(machineID, commandID string, p *poll) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.given[machineID] = commandID
+	n.doubt(machineID, p)
+}
+
+// doubt makes the poll look that has replaced p: nobody hears p's answer any more. Callers hold mu.
+func (n *Notifier) doubt(machineID string, p *poll) {
+	if current := n.waiting[machineID]; current != nil && current != p {
+		current.lost = true
+		current.nudge()
+	}
 }
 
 // lost finds the command that the machine was given and does not know: the answer that carried it did not arrive. It
-// is looked for with the first poll that a process sees of a machine, and when the machine contradicts the notifier.
-func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Command, time.Time, error) {
+// is looked for with the first poll that a process sees of a machine, when the machine contradicts the notifier, and when the
+// machine may have been given something that this poll does not know of: by another process, or by the poll that it replaced.
+func (n *Notifier) lost(ctx context.Context, machineID, last, given string, p *poll) (Command, time.Time, error) {
 	c, err := n.Store.LostCommand(ctx, machineID)
 	if errors.Is(err, ErrNotFound) || (err == nil && c.ID == last) {
 		n.knows(machineID, last, given)
@@ -197,18 +225,18 @@ func (n *Notifier) lost(ctx context.Context, machineID, last, given string) (Com
 		return Command{}, time.Time{}, err
 	}
 	now := n.Now()
-	moved, err := n.Store.ResendCommand(ctx, c, now)
+	moved, err := n.Store.ResendCommand(ctx, c)
 	if err != nil || !moved {
 		return Command{}, time.Time{}, err
 	}
 	n.Metrics.Commands.WithLabelValues(c.Kind, "sent-again").Inc()
-	n.gave(machineID, c.ID)
+	n.gave(machineID, c.ID, p)
 	return c, now, nil
 }
 
 // next takes the machine's next command. It is given away by the compare-and-set to SENT alone: what the queue holds
 // is a hint, and may be stale.
-func (n *Notifier) next(ctx context.Context, machineID string) (Command, time.Time, error) {
+func (n *Notifier) next(ctx context.Context, machineID string, p *poll) (Command, time.Time, error) {
 	for {
 		c, found, err := n.Pushes.Pop(ctx, machineID)
 		if err != nil {
@@ -227,9 +255,9 @@ func (n *Notifier) next(ctx context.Context, machineID string) (Command, time.Ti
 			return Command{}, time.Time{}, nil
 		}
 		now := n.Now()
-		moved, err := n.Store.SendCommand(ctx, c.ID, now)
+		moved, err := n.Store.SendCommand(ctx, c.ID)
 		if err != nil {
-			n.forget(machineID) // SENT all the same, it may be: the next poll looks
+			n.forget(machineID, p) // SENT all the same, it may be: the next poll looks
 			return Command{}, time.Time{}, err
 		}
 		if !moved {
@@ -238,7 +266,7 @@ func (n *Notifier) next(ctx context.Context, machineID string) (Command, time.Ti
 		}
 		n.Metrics.Commands.WithLabelValues(c.Kind, "sent").Inc()
 		if c.Kind == Dispense {
-			n.gave(machineID, c.ID)
+			n.gave(machineID, c.ID, p)
 		}
 		return c, now, nil
 	}

@@ -88,7 +88,7 @@ type Command struct {
 	Kind      string
 	State     CommandState
 	QueuedMS  int64
-	SentMS    int64
+	SentMS    int64 // by the store's clock
 }
 
 // An Outcome is what a machine reports of a command.

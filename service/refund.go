@@ -17,18 +17,29 @@ const clockMargin = time.Second
 // started it later than the command's time to live after it was stamped as sent, whenever the answer arrived (see [Notifier.Poll]),
 // and the goods fall within command.late of the start; then the money goes back. What is reported later still is recorded and
 // never paid twice.
+//
+// The stamp and the time that has passed since are the store's: a process whose clock is ahead, or was behind when it sent, would
+// else pay back what can still fall.
 func (j *Jobs) refundOverdue(ctx context.Context) error {
-	due, err := j.Store.DueOrders(ctx, []State{Dispensing, Paid}, j.Now(), jobLimit)
-	return errors.Join(err, each(ctx, due, j.refundIfUndelivered))
+	clock, err := j.Store.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	read := time.Now()
+	due, err := j.Store.DueOrders(ctx, []State{Dispensing, Paid}, clock, jobLimit)
+	return errors.Join(err, each(ctx, due, func(ctx context.Context, o Order) error {
+		return j.refundIfUndelivered(ctx, o, clock.Add(time.Since(read)))
+	}))
 }
 
-func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
+// refundIfUndelivered looks at an order; clock is what the store's says.
+func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order, clock time.Time) error {
 	now := j.Now()
 	c, err := j.Store.DispenseCommand(ctx, o.ID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	look := now.Add(max(j.Profile.Refund.CancelWait, j.Profile.Refund.Every))
+	look := clock.Add(max(j.Profile.Refund.CancelWait, j.Profile.Refund.Every))
 	if end := time.UnixMilli(c.SentMS).Add(j.Profile.Command.TTL + j.Profile.Command.Late + clockMargin); c.State == Sent && look.Before(end) {
 		look = end
 	}
@@ -46,14 +57,14 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 			j.Metrics.Refunds.WithLabelValues(BecauseNoResult, "raised").Inc()
 			j.Metrics.Commands.WithLabelValues(Dispense, "taken-back").Inc()
 		}
-		return errors.Join(err, j.lookAgain(ctx, o, look, moved || err != nil))
+		return errors.Join(err, j.lookAgain(ctx, o, look, clock, moved || err != nil))
 	case Sent:
 		cancel := Command{ID: CancelID(o.ID), OrderID: o.ID, MachineID: o.MachineID, Slot: o.Slot, Kind: Cancel, State: Queued, QueuedMS: now.UnixMilli()}
 		moved, err := j.Store.CancelSent(ctx, c, cancel, now)
 		if err == nil && moved {
 			j.push(ctx, j.waker, cancel)
 		}
-		return errors.Join(err, j.lookAgain(ctx, o, look, moved || err != nil))
+		return errors.Join(err, j.lookAgain(ctx, o, look, clock, moved || err != nil))
 	case Cancelling:
 		// The machine had refund.cancel_wait to answer.
 		_, err = j.takeBack(ctx, o, c, CommandSilent, BecauseNoResult, now)
@@ -71,12 +82,12 @@ func (j *Jobs) refundIfUndelivered(ctx context.Context, o Order) error {
 // lookAgain brings the next look forward to the timer's next run, when the command moved between the look at it and the
 // move: it was given to its machine, perhaps once more. Else a machine that keeps asking would win each time, and the order
 // wait for the time of a cancel that was never written.
-func (j *Jobs) lookAgain(ctx context.Context, o Order, look time.Time, done bool) error {
+func (j *Jobs) lookAgain(ctx context.Context, o Order, look, clock time.Time, done bool) error {
 	if done {
 		return nil
 	}
 	o.NextMS = look.UnixMilli()
-	_, err := j.Store.Postpone(ctx, o, j.Now().Add(j.Profile.Refund.Every))
+	_, err := j.Store.Postpone(ctx, o, clock.Add(j.Profile.Refund.Every))
 	return err
 }
 

@@ -22,6 +22,8 @@ var (
 type Store interface {
 	Migrate(ctx context.Context) error
 	Ping(ctx context.Context) error
+	// Clock is the store's own time of day, by which all processes go where theirs must not differ.
+	Clock(ctx context.Context) (time.Time, error)
 
 	Catalogue
 	Orders
@@ -119,13 +121,13 @@ type Commands interface {
 	DispenseCommand(ctx context.Context, orderID string) (Command, error)
 	// QueuedCommand is the machine's oldest command that was not given to it. ErrNotFound.
 	QueuedCommand(ctx context.Context, machineID string) (Command, error)
-	// SendCommand moves QUEUED to SENT.
-	SendCommand(ctx context.Context, commandID string, now time.Time) (moved bool, err error)
-	// LostCommand is the machine's newest command, if it is SENT and not settled: the answer that carried it may never have
-	// arrived. ErrNotFound.
+	// SendCommand moves QUEUED to SENT, and stamps it by Clock.
+	SendCommand(ctx context.Context, commandID string) (moved bool, err error)
+	// LostCommand is the command that the machine was given last, if it is SENT and not settled: the answer that carried it may
+	// never have arrived. ErrNotFound.
 	LostCommand(ctx context.Context, machineID string) (Command, error)
-	// ResendCommand stamps a SENT command anew.
-	ResendCommand(ctx context.Context, c Command, now time.Time) (moved bool, err error)
+	// ResendCommand stamps a SENT command anew; not moved: it is not the machine's last any more.
+	ResendCommand(ctx context.Context, c Command) (moved bool, err error)
 	// UnfetchedCommands lists QUEUED commands pushed before the moment, and stamps them as pushed now.
 	UnfetchedCommands(ctx context.Context, before, now time.Time, limit int) ([]Command, error)
 	// Dispensed and NotDispensed record what the machine reports of a dispense command and move its order: to dispensed, or to

@@ -12,8 +12,8 @@ import (
 // ConsumeLocked is the consumer as it was (callback.lock table): each row in a transaction of its own that stays open
 // across the slow work.
 //
-// What hurts: create_time has no index, so InnoDB reads the table from end to end to sort it, and FOR UPDATE locks every
-// row that it reads, finished ones too, and the gap after the last. An INSERT of a new notification goes into that gap:
+// What hurts: InnoDB is made to read the table from end to end (FORCE INDEX), as it did for want of a fit index, and FOR UPDATE
+// locks every row that it reads, finished ones too, and the gap after the last. An INSERT of a new notification goes into that gap:
 // it waits until handle has come back from the channel and the dispatch, and its answer with it. The scan costs more with
 // each row in the table, so the more messages, the slower.
 func (s *Store) ConsumeLocked(ctx context.Context, now time.Time, handle func(service.QueueRow) service.Verdict) (found bool, err error) {
@@ -33,7 +33,9 @@ func (s *Store) ConsumeLocked(ctx context.Context, now time.Time, handle func(se
 	}
 	row.ConsumeCount++
 
+	began := time.Now()
 	verdict := handle(row) // the slow work, with the locks held
+	end := now.Add(time.Since(began)).UTC()
 
 	status, consumed, next := service.RowNew, service.Waiting, verdict.Next.UnixMilli()
 	switch {
@@ -42,7 +44,6 @@ func (s *Store) ConsumeLocked(ctx context.Context, now time.Time, handle func(se
 	case verdict.Void:
 		status, consumed, next = service.RowVoid, service.Consumed, row.NextMS
 	}
-	end := time.Now().UTC()
 	if verdict.Void && verdict.Remedy {
 		if err := raiseRemedy(ctx, tx, row.Payment.OrderID, service.BecauseVoid, false, end); err != nil {
 			return true, s.count(err)

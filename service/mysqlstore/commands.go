@@ -41,29 +41,30 @@ func (s *Store) QueuedCommand(ctx context.Context, machineID string) (service.Co
 	return c, notFound(err)
 }
 
-// SendCommand moves QUEUED to SENT: whoever makes this move may give the command to the machine.
-func (s *Store) SendCommand(ctx context.Context, commandID string, now time.Time) (bool, error) {
-	return s.moved(ctx, `UPDATE commands SET state = ?, sent_ms = ? WHERE command_id = ? AND state = ?`,
-		service.Sent, now.UnixMilli(), commandID, service.Queued)
+// SendCommand moves QUEUED to SENT: whoever makes this move may give the command to the machine. The same write notes that it
+// is the machine's last one: which of two was given later can not be told from stamps, which may be alike, or stepped back.
+func (s *Store) SendCommand(ctx context.Context, commandID string) (bool, error) {
+	return s.moved(ctx, `UPDATE commands c JOIN machines m ON m.machine_id = c.machine_id
+		SET c.state = ?, c.sent_ms = `+clockMS+`, m.last_command = c.command_id
+		WHERE c.command_id = ? AND c.state = ?`, service.Sent, commandID, service.Queued)
 }
 
 // LostCommand is a command that may not have reached its machine. A machine remembers its last command only, so an older
-// one than the newest it was given must never be sent again: it could fall twice.
-//
-// The stamp is not compared with a clock: that of the process that sent may be ahead, and a command that was given again
-// within its millisecond is stamped ahead too.
+// one than the last that it was given must never be sent again: it could fall twice.
 func (s *Store) LostCommand(ctx context.Context, machineID string) (service.Command, error) {
-	c, err := scanCommand(s.db.QueryRowContext(ctx, `SELECT `+commandColumns+` FROM commands c WHERE machine_id = ? AND state = ?
-		AND NOT EXISTS (SELECT 1 FROM commands d WHERE d.machine_id = c.machine_id AND d.sent_ms > c.sent_ms)
-		ORDER BY sent_ms DESC LIMIT 1`, machineID, service.Sent))
+	c, err := scanCommand(s.db.QueryRowContext(ctx, `SELECT `+commandColumns+` FROM commands
+		WHERE command_id = (SELECT last_command FROM machines WHERE machine_id = ?) AND state = ?`, machineID, service.Sent))
 	return c, notFound(err)
 }
 
-// ResendCommand stamps a SENT command anew, so that the wait for its result starts again. The stamp always differs from
-// the one before: within the same millisecond the UPDATE would change nothing, and look as if another had won.
-func (s *Store) ResendCommand(ctx context.Context, c service.Command, now time.Time) (bool, error) {
-	return s.moved(ctx, `UPDATE commands SET sent_ms = ? WHERE command_id = ? AND state = ? AND sent_ms = ?`,
-		max(now.UnixMilli(), c.SentMS+1), c.ID, service.Sent, c.SentMS)
+// ResendCommand stamps a SENT command anew, so that the wait for its result starts again, unless the machine was given another
+// since c was read. The stamp always differs from the one before: within the same millisecond the UPDATE would change nothing,
+// and look as if another had won.
+func (s *Store) ResendCommand(ctx context.Context, c service.Command) (bool, error) {
+	return s.moved(ctx, `UPDATE commands c JOIN machines m ON m.machine_id = c.machine_id
+		SET c.sent_ms = GREATEST(`+clockMS+`, c.sent_ms + 1), m.last_command = c.command_id
+		WHERE c.command_id = ? AND c.state = ? AND c.sent_ms = ? AND m.last_command = c.command_id`,
+		c.ID, service.Sent, c.SentMS)
 }
 
 // UnfetchedCommands claims QUEUED commands for another push.

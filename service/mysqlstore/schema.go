@@ -6,8 +6,9 @@ package mysqlstore
 // operator's own diagnostic SQL runs on it; times of our own are Unix milliseconds. All times are UTC.
 var schema = []string{
 	`CREATE TABLE IF NOT EXISTS machines (
-		machine_id VARCHAR(64) NOT NULL PRIMARY KEY,
-		key_hex    VARCHAR(128) NOT NULL
+		machine_id   VARCHAR(64) NOT NULL PRIMARY KEY,
+		key_hex      VARCHAR(128) NOT NULL,
+		last_command VARCHAR(64) NOT NULL DEFAULT '' -- the command that it was given last
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	`CREATE TABLE IF NOT EXISTS slots (

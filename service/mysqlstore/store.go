@@ -84,6 +84,16 @@ func (s *Store) Stats() sql.DBStats { return s.db.Stats() }
 // Ping asks whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
 
+// clockMS is the database's time of day in Unix milliseconds, in whatever time zone it is.
+const clockMS = `TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000`
+
+// Clock reads the database's clock.
+func (s *Store) Clock(ctx context.Context) (time.Time, error) {
+	var ms int64
+	err := s.db.QueryRowContext(ctx, `SELECT `+clockMS).Scan(&ms)
+	return time.UnixMilli(ms).UTC(), err
+}
+
 // Migrate creates the tables that are missing.
 func (s *Store) Migrate(ctx context.Context) error {
 	for _, statement := range append(slices.Concat(schema, readingTables, uploadTables), s.voidedTable()) {
@@ -132,14 +142,14 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (result sql
 	return result, err
 }
 
-// moved runs a compare-and-set.
+// moved runs a compare-and-set of one row, or of one and what goes along with it.
 func (s *Store) moved(ctx context.Context, query string, args ...any) (bool, error) {
 	result, err := s.exec(ctx, query, args...)
 	if err != nil {
 		return false, err
 	}
 	n, err := result.RowsAffected()
-	return n == 1, err
+	return n > 0, err
 }
 
 // movedIn runs a compare-and-set in a transaction.

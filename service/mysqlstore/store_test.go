@@ -160,7 +160,7 @@ func TestOneWins(t *testing.T) {
 		}},
 		{"giving a command to its machine", func(t *testing.T) func(now time.Time) (bool, error) {
 			_, c := paid(t)
-			return func(now time.Time) (bool, error) { return store.SendCommand(ctx, c.ID, now) }
+			return func(time.Time) (bool, error) { return store.SendCommand(ctx, c.ID) }
 		}},
 		{"taking a command back", func(t *testing.T) func(now time.Time) (bool, error) {
 			o, c := paid(t)
@@ -205,64 +205,6 @@ func TestOneWins(t *testing.T) {
 				t.Errorf("%d won", won.Load())
 			}
 		})
-	}
-}
-
-// What a machine was given again, it may start later than whoever read the command before thinks.
-func TestACommandGivenAgainIsNotCancelledByAnOldLook(t *testing.T) {
-	store, _ := open(t)
-	ctx, now := t.Context(), time.Now()
-	o := newOrder(now)
-	c, cancel := commandFor(o, now), commandFor(o, now)
-	cancel.ID, cancel.Kind = service.CancelID(o.ID), service.Cancel
-	must(t, store.CreateOrder(ctx, o))
-	_, err := store.Settle(ctx, paymentFor(o), c, now, 0)
-	must(t, err)
-	_, err = store.SendCommand(ctx, c.ID, now)
-	must(t, err)
-	old, err := store.Command(ctx, c.ID)
-	must(t, err)
-	lost, err := store.LostCommand(ctx, "m")
-	if err != nil || lost.ID != c.ID {
-		t.Fatalf("%+v %v", lost, err)
-	}
-	if moved, err := store.ResendCommand(ctx, lost, now.Add(time.Second)); err != nil || !moved {
-		t.Fatal(moved, err)
-	}
-	if moved, err := store.CancelSent(ctx, old, cancel, now); err != nil || moved {
-		t.Error("cancelled by an old look:", moved, err)
-	}
-	fresh, err := store.Command(ctx, c.ID)
-	must(t, err)
-	if moved, err := store.CancelSent(ctx, fresh, cancel, now); err != nil || !moved {
-		t.Error("not cancelled:", moved, err)
-	}
-	if _, err := store.LostCommand(ctx, "m"); !errors.Is(err, service.ErrNotFound) {
-		t.Error("a command that is being cancelled would be given again:", err)
-	}
-}
-
-// A quick machine contradicts within the millisecond in which its command was sent: it gets it all the same.
-func TestACommandIsGivenAgainWithinItsMillisecond(t *testing.T) {
-	store, _ := open(t)
-	ctx, now := t.Context(), time.Now()
-	o := newOrder(now)
-	c := commandFor(o, now)
-	must(t, store.CreateOrder(ctx, o))
-	_, err := store.Settle(ctx, paymentFor(o), c, now, 0)
-	must(t, err)
-	_, err = store.SendCommand(ctx, c.ID, now)
-	must(t, err)
-	lost, err := store.LostCommand(ctx, "m")
-	must(t, err)
-	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || !moved {
-		t.Error("not given again:", moved, err)
-	}
-	if again, err := store.LostCommand(ctx, "m"); err != nil || again.SentMS <= now.UnixMilli() {
-		t.Error("stamped ahead of the clock, and not found any more:", again, err)
-	}
-	if moved, err := store.ResendCommand(ctx, lost, now); err != nil || moved {
-		t.Error("given again by two looks:", moved, err)
 	}
 }
 
@@ -529,7 +471,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 				_, err := store.SettleByRefund(ctx, p, []service.State{service.Created, service.Paying, service.Closed}, r, 0, now)
 				return err
 			},
-			"send":          func() error { _, err := store.SendCommand(ctx, c.ID, now); return err },
+			"send":          func() error { _, err := store.SendCommand(ctx, c.ID); return err },
 			"cancel queued": func() error { _, err := store.CancelQueued(ctx, c, r, now); return err },
 			"cancel sent": func() error {
 				sent, err := store.Command(ctx, c.ID)

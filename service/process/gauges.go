@@ -59,7 +59,7 @@ func (p *process) backlogReader() func() service.Backlog {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		read = time.Now()
-		if b, err := p.store.Backlog(ctx, read.UTC()); err == nil {
+		if b, err := p.store.Backlog(ctx, p.cfg.Clock.Now()); err == nil {
 			last = b
 		}
 		return last
