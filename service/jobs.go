@@ -28,7 +28,8 @@ func NewJobs(p Parts, waker Waker) *Jobs {
 // jobLimit bounds the rows that one run of a job looks at.
 const jobLimit = 200
 
-// jobWorkers bounds the rows that a job handles at once: each is a call to a channel, most of which is waiting.
+// jobWorkers bounds the rows that a job handles at once, of one channel where a row has one: each is a call to a channel, most of
+// which is waiting.
 const jobWorkers = 8
 
 type job struct {
@@ -136,6 +137,23 @@ feed:
 	}
 	close(next)
 	workers.Wait()
+	return errors.Join(problems...)
+}
+
+// eachOf is each with workers for each channel by itself: one that hangs holds up no other's rows.
+func eachOf[T any](ctx context.Context, list []T, channel func(T) Channel, work func(context.Context, T) error) error {
+	rows := make(map[Channel][]T)
+	for _, v := range list {
+		rows[channel(v)] = append(rows[channel(v)], v)
+	}
+	ended := make(chan error, len(rows))
+	for _, list := range rows {
+		go func() { ended <- each(ctx, list, work) }()
+	}
+	var problems []error
+	for range rows {
+		problems = append(problems, <-ended)
+	}
 	return errors.Join(problems...)
 }
 

@@ -95,7 +95,7 @@ func (j *Jobs) lookAgain(ctx context.Context, o Order, look, clock time.Time, do
 // result gets its money back. It takes no command back, and the worker that comes to the payment later does not look.
 func (j *Jobs) refundUnchecked(ctx context.Context) error {
 	overdue, err := j.Store.Overdue(ctx, j.Now().Add(-j.Profile.Refund.After), jobLimit)
-	return errors.Join(err, each(ctx, overdue, func(ctx context.Context, o Order) error {
+	return errors.Join(err, eachOf(ctx, overdue, func(o Order) Channel { return o.Channel }, func(ctx context.Context, o Order) error {
 		r := refundOf(paymentOf(o), BecauseNoResult)
 		if err := j.refund(ctx, r); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (j *Jobs) refundUnchecked(ctx context.Context) error {
 // retryRefunds sends refunds until their channel confirms them, always with the same number.
 func (j *Jobs) retryRefunds(ctx context.Context) error {
 	due, err := j.Store.DueRefunds(ctx, j.Now(), jobLimit)
-	return errors.Join(err, each(ctx, due, func(ctx context.Context, r RefundRow) error {
+	return errors.Join(err, eachOf(ctx, due, func(r RefundRow) Channel { return r.Channel }, func(ctx context.Context, r RefundRow) error {
 		moved, err := j.Store.ClaimRefund(ctx, &r, j.Now().Add(max(pause(r.Attempts+1), refundTimeout)))
 		if err != nil || !moved {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,13 +13,29 @@ import (
 const closeGrace = 2 * time.Second
 
 // lookAtUnpaid looks at orders that wait for their payment: it asks the channel whether there is one (remedy), and closes
-// those whose window has passed.
+// those whose window has passed. It goes on until none is due, or those that are due could not be claimed.
 func (j *Jobs) lookAtUnpaid(ctx context.Context) error {
-	due, err := j.Store.DueOrders(ctx, []State{Created, Paying}, j.Now(), jobLimit)
-	return errors.Join(err, each(ctx, due, j.lookAt))
+	var problem error // of the first batch that had one: one that is sick tells enough for all
+	for {
+		due, err := j.Store.DueOrders(ctx, []State{Created, Paying}, j.Now(), jobLimit)
+		var looked atomic.Bool
+		err = errors.Join(err, eachOf(ctx, due, func(o Order) Channel { return o.Channel }, func(ctx context.Context, o Order) error {
+			claimed, err := j.lookAt(ctx, o)
+			if claimed {
+				looked.Store(true)
+			}
+			return err
+		}))
+		if problem == nil {
+			problem = err
+		}
+		if len(due) < jobLimit || !looked.Load() || ctx.Err() != nil {
+			return problem
+		}
+	}
 }
 
-func (j *Jobs) lookAt(ctx context.Context, o Order) error {
+func (j *Jobs) lookAt(ctx context.Context, o Order) (claimed bool, err error) {
 	now := j.Now()
 	age := now.Sub(time.UnixMilli(o.CreatedMS))
 	next := now.Add(max(j.Profile.Remedy.Every, age/2))
@@ -27,51 +44,61 @@ func (j *Jobs) lookAt(ctx context.Context, o Order) error {
 	if !expired && next.After(closes) {
 		next = closes
 	}
-	if moved, err := j.Store.Postpone(ctx, o, next); err != nil || !moved {
-		return err
+	if claimed, err = j.Store.Postpone(ctx, o, next); err != nil || !claimed {
+		return false, err
 	}
 	if expired {
-		return j.close(ctx, o)
+		return true, j.close(ctx, o)
 	}
 	if j.Profile.Remedy.Mode == Off {
-		return nil
+		return true, nil
 	}
+	var problems []error // a channel that is sick must not hide what was paid by another
 	for _, name := range o.PayChannels {
-		if _, err := j.ask(ctx, o, name); err != nil {
-			return err
-		}
+		_, err := j.ask(ctx, o, name)
+		problems = append(problems, err)
 	}
-	return nil
+	return true, errors.Join(problems...)
 }
 
 // close ends an order at each channel that could take its payment, and then here. An order paid at the last moment is
 // found paid by the closing, and handled.
 func (j *Jobs) close(ctx context.Context, o Order) error {
+	var problems []error
+	paid := false
 	for _, name := range o.PayChannels {
-		channel, ok := j.Channels[name]
-		if !ok {
-			return ErrNoSuchChannel
-		}
-		began := time.Now()
-		err := channel.Close(ctx, o.ID)
-		j.observe(string(name), "close", began, err)
-		switch {
-		case err == nil, errors.Is(err, ErrOrderUnknown):
-		case errors.Is(err, ErrAlreadyPaid):
-			if j.Profile.Remedy.Mode == Off {
-				return nil // as was: it can not be closed, and nobody asks why
+		err := j.closeAt(ctx, o, name)
+		if errors.Is(err, ErrAlreadyPaid) {
+			paid = true
+			if err = nil; j.Profile.Remedy.Mode == On { // off, as was: it can not be closed, and nobody asks why
+				_, err = j.ask(ctx, o, name)
 			}
-			_, err := j.ask(ctx, o, name)
-			return err
-		default:
-			return fmt.Errorf("closing order %s: %w", o.ID, err)
 		}
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil || paid {
+		return err
 	}
 	moved, err := j.Store.CloseOrder(ctx, o.ID, j.Now(), Created, Paying)
 	if err == nil && moved {
 		j.Metrics.Moves.WithLabelValues(string(Closed)).Inc()
 	}
 	return err
+}
+
+// closeAt ends an order at one channel.
+func (j *Jobs) closeAt(ctx context.Context, o Order, name Channel) error {
+	channel, ok := j.Channels[name]
+	if !ok {
+		return ErrNoSuchChannel
+	}
+	began := time.Now()
+	err := channel.Close(ctx, o.ID)
+	j.observe(string(name), "close", began, err)
+	if err == nil || errors.Is(err, ErrOrderUnknown) {
+		return nil
+	}
+	return fmt.Errorf("closing order %s: %w", o.ID, err)
 }
 
 // ask asks a channel about an order, and handles a payment that nobody told of. The state is empty for an order that the channel
@@ -128,25 +155,27 @@ func (j *Jobs) remedy(ctx context.Context, r RemedyOrder) error {
 	if err != nil {
 		return err
 	}
+	var problems []error
 	for _, name := range o.PayChannels {
-		channel, ok := j.Channels[name]
-		if !ok {
-			return ErrNoSuchChannel
-		}
-		state, err := channel.Query(ctx, o.ID)
-		if errors.Is(err, ErrOrderUnknown) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if state.State == TradeSuccess {
-			if err := j.settle(ctx, state.Payment); err != nil {
-				return err
-			}
-		}
+		problems = append(problems, j.remedyAt(ctx, o, name))
 	}
-	return nil
+	return errors.Join(problems...)
+}
+
+// remedyAt handles what an order was paid by at one channel.
+func (j *Jobs) remedyAt(ctx context.Context, o Order, name Channel) error {
+	channel, ok := j.Channels[name]
+	if !ok {
+		return ErrNoSuchChannel
+	}
+	state, err := channel.Query(ctx, o.ID)
+	if errors.Is(err, ErrOrderUnknown) {
+		return nil
+	}
+	if err != nil || state.State != TradeSuccess {
+		return err
+	}
+	return j.settle(ctx, state.Payment)
 }
 
 // closeFurtherWays closes what was left open when an order that could be paid in several ways was paid in one. A payment made
@@ -165,13 +194,15 @@ func (j *Jobs) closeFurtherWays(ctx context.Context) error {
 		if o.Payable() {
 			return nil // every way is asked about, and closed in the end, with the order
 		}
+		var problems []error
 		for _, name := range o.PayChannels {
 			if o.State != Closed && name == o.Channel {
 				continue
 			}
-			if err := j.closeWay(ctx, o, name); err != nil {
-				return err
-			}
+			problems = append(problems, j.closeWay(ctx, o, name))
+		}
+		if err := errors.Join(problems...); err != nil {
+			return err
 		}
 		return j.Store.FurtherWayDone(ctx, o.ID)
 	}))
@@ -179,16 +210,10 @@ func (j *Jobs) closeFurtherWays(ctx context.Context) error {
 
 // closeWay closes one way to pay an order that was paid by another. What was paid there before is handled, and so refunded.
 func (j *Jobs) closeWay(ctx context.Context, o Order, name Channel) error {
-	channel, ok := j.Channels[name]
-	if !ok {
-		return ErrNoSuchChannel
-	}
-	began := time.Now()
-	err := channel.Close(ctx, o.ID)
-	j.observe(string(name), "close", began, err)
+	err := j.closeAt(ctx, o, name)
 	var no *ChannelError
 	switch {
-	case err == nil, errors.Is(err, ErrOrderUnknown):
+	case err == nil:
 		return nil
 	case errors.As(err, &no): // paid, or closed already, or refused for a while
 		state, asking := j.ask(ctx, o, name)
@@ -196,5 +221,5 @@ func (j *Jobs) closeWay(ctx context.Context, o Order, name Channel) error {
 			return asking
 		}
 	}
-	return fmt.Errorf("closing a further way to pay order %s: %w", o.ID, err)
+	return fmt.Errorf("a further way to pay: %w", err)
 }
