@@ -178,7 +178,9 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	back := turns.take()
 	playErr := s.play(ctx, o, plan, m, log)
+	back()
 	switch {
 	case ctx.Err() != nil:
 		m.Ended, m.Error = "interrupted", context.Cause(ctx).Error()
@@ -192,7 +194,8 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{Dir: dir}, errors.Join(playErr, fmt.Errorf("writing the run folder: %w", err))
 	}
-	analysis, err := Judge(dir)
+	var analysis *reports.Analysis
+	turns.aside(func() { analysis, err = Judge(dir) })
 	if err != nil {
 		return Result{Dir: dir}, errors.Join(playErr, err)
 	}

@@ -1,0 +1,77 @@
+package harness
+
+import (
+	"runtime"
+	"sync"
+	"time"
+)
+
+// precedence lets the threads of this process run before all ordinary ones of the machine while a run is played, where the
+// kernel allows it to this user. A send that is due then leaves at once, however busy service and databases keep the
+// processors: on two cores that were 45 % busy a thread that slept until a due time woke up 3.06 ms late in one of a hundred
+// cases, and 0.05 ms with precedence.
+//
+// It is for those who wait for a moment, not for work: what judges a run steps [aside]. Children have none of it, the kernel
+// sees to that.
+type precedence struct {
+	mu      sync.Mutex
+	players int           // guarded by mu
+	done    chan struct{} // guarded by mu; ends the refresher
+	asides  map[int]bool  // guarded by mu; threads that have stepped aside
+}
+
+var turns = &precedence{asides: map[int]bool{}}
+
+// refresh is how soon a thread that the runtime has begun meanwhile has precedence as well: it is born without.
+const refresh = time.Second
+
+// take gives this process precedence until back is called; several may hold it at once.
+func (p *precedence) take() (back func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.players++; p.players == 1 && p.apply(true) {
+		p.done = make(chan struct{})
+		go p.keep(p.done)
+	}
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.players--; p.players == 0 && p.done != nil {
+			close(p.done)
+			p.done = nil
+			p.apply(false)
+		}
+	})
+}
+
+func (p *precedence) keep(done <-chan struct{}) {
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		p.mu.Lock()
+		if p.done == done {
+			p.apply(true)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// aside does work on a thread without precedence.
+func (p *precedence) aside(work func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+		p.mu.Lock()
+		leave := p.step()
+		p.mu.Unlock()
+		defer leave()
+		work()
+	}()
+	<-done
+}
