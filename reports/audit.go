@@ -63,6 +63,9 @@ type tally struct {
 	notifies, duplicates    int   // sends, and those of them that the plan asked for as duplicates
 	answers, failures       map[string]int
 	probes, probesTaken     int
+	probesAnswered          int
+	slotsCompared           int // with the service's stock
+	slotsUntold             int // their stock is not in the service's book
 	probeKinds              map[string]int
 	goodputOf, goodput      int
 	meant                   int // planned orders that are meant to end with goods
@@ -243,6 +246,9 @@ func (a *audit) take(r *runlog.Record) {
 		}
 	case runlog.ProbeAnswer:
 		a.answer("probe", r, r.OK)
+		if r.Status != 0 {
+			a.tally.probesAnswered++
+		}
 		if !r.OK && r.Status/100 == 2 {
 			a.tally.probesTaken++
 			if a.taken < 0 {
@@ -485,9 +491,14 @@ func (a *audit) result() (Audit, []bad) {
 		}
 	}
 	for _, s := range a.slots {
-		if !a.end.whole || !s.started || !s.told {
+		switch {
+		case !a.end.whole || !s.started:
+			continue
+		case !s.told:
+			a.tally.slotsUntold++
 			continue
 		}
+		a.tally.slotsCompared++
 		switch d := s.start - s.dropped - s.left - s.reserved; {
 		case d < 0:
 			res.Oversold -= d

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
@@ -112,7 +113,8 @@ type CapacityTrial struct {
 	Outcome  string  `json:"outcome"`
 	Why      string  `json:"why,omitempty"` // of one that did not pass
 	Checks   []Check `json:"checks"`
-	Loss     bool    `json:"loss"` // money or data went wrong
+	Loss     bool    `json:"loss"`               // money or data went wrong
+	Replaced bool    `json:"replaced,omitempty"` // it proved nothing and was played again: it counts neither way
 
 	CreateP99NS   int64 `json:"create_p99_ns"` // -1 unknown, like those below
 	NotifyP99NS   int64 `json:"notify_p99_ns"`
@@ -246,6 +248,24 @@ type FewerSearch struct {
 	Resolution  float64         `json:"resolution"`
 	Trials      []CapacityTrial `json:"trials"`
 	Answer      CapacityAnswer  `json:"answer"`
+}
+
+// Played are the trials of both searches, in the order in which they were played. Their steps are written
+// for a reader: "ramp, one fewer".
+func (c *Capacity) Played() []CapacityTrial {
+	all := slices.Clone(c.Trials)
+	if c.Fewer != nil {
+		for _, t := range c.Fewer.Trials {
+			t.Step += ", one fewer"
+			all = append(all, t)
+		}
+	}
+	for i := range all {
+		if all[i].Replaced {
+			all[i].Step += ", played again"
+		}
+	}
+	return all
 }
 
 // LittleSum is the cross-check over all trials whose load was good.

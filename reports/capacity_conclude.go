@@ -35,21 +35,26 @@ func (c *Capacity) Conclude() {
 	c.Warnings = c.warnings()
 }
 
-// level is the trials of one load.
+// level is the votes of the trials of one load.
 type level struct {
 	machines                int
 	passed, failed, invalid int
-	confirmed, refused      int // of the confirmation
+	confirmed, refused      int  // trials of the confirmation
+	hopeless                bool // one of them was: no other can make the load one that is carried
 }
 
+// carries says of a load what the search that played it says (harness: search.bounds, confirm).
 func (l level) carries(need, of int) bool {
-	return l.passed > l.failed+l.invalid && l.refused <= of-need
+	return !l.hopeless && l.passed > l.failed+l.invalid && l.refused <= of-need
 }
 
 // levelsOf are the loads of trials, ascending.
 func levelsOf(trials []CapacityTrial) []level {
 	var all []level
 	for _, t := range trials {
+		if t.Replaced {
+			continue
+		}
 		i := slices.IndexFunc(all, func(l level) bool { return l.machines == t.Machines })
 		if i < 0 {
 			all = append(all, level{machines: t.Machines})
@@ -63,6 +68,7 @@ func levelsOf(trials []CapacityTrial) []level {
 		default:
 			all[i].invalid++
 		}
+		all[i].hopeless = all[i].hopeless || t.Hopeless()
 		if t.Step == StepConfirm {
 			if t.Outcome == TrialPassed {
 				all[i].confirmed++
@@ -266,7 +272,7 @@ func (c *Capacity) warnings() []string {
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	foreign, stolen, throttled, losses := 0, 0, 0, 0
 	mostForeign, mostStolen := 0.0, 0.0
-	for _, t := range c.Trials {
+	for _, t := range c.Played() {
 		e := t.Evidence
 		if share := e.OtherCores / float64(max(1, e.Cores)); share > foreignShare {
 			foreign, mostForeign = foreign+1, max(mostForeign, e.OtherCores)
@@ -281,7 +287,7 @@ func (c *Capacity) warnings() []string {
 			losses++
 		}
 	}
-	n := len(c.Trials)
+	n := len(c.Played())
 	if losses > 0 {
 		say("money or goods were lost in %d of %d trials: that is worse than any limit missed", losses, n)
 	}
@@ -313,7 +319,7 @@ func (c *Capacity) warnings() []string {
 // smaller than the scenario's, else 0.
 func (c *Capacity) ExitCode() int {
 	switch {
-	case slices.ContainsFunc(c.Trials, func(t CapacityTrial) bool { return t.Loss }):
+	case slices.ContainsFunc(c.Played(), func(t CapacityTrial) bool { return t.Loss }):
 		return ExitViolated
 	case c.Answer.Found && c.Answer.AboveMachines > 0 && !c.Answer.AtLeast && c.Answer.AboveMachines <= c.Load.Machines,
 		!c.Answer.Found && c.Answer.AboveMachines > 0 && c.failedBelow():

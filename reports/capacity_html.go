@@ -74,13 +74,14 @@ func (c *Capacity) figures() []keyFigure {
 		fewer.Value = count(int64(c.Sizing.Fewer.Machines))
 	}
 	passed := 0
-	for _, t := range c.Trials {
+	all := c.Played()
+	for _, t := range all {
 		if t.Outcome == TrialPassed {
 			passed++
 		}
 	}
 	return []keyFigure{
 		carried, fleet, fewer,
-		{Name: "trials", Value: count(int64(len(c.Trials))), Note: fmt.Sprintf("%d passed", passed)},
+		{Name: "trials", Value: count(int64(len(all))), Note: fmt.Sprintf("%d passed", passed)},
 	}
 }

@@ -178,6 +178,22 @@ func TestOneInstanceFewerIsNeverCalculated(t *testing.T) {
 	}
 }
 
+func TestMoneyLostWithOneInstanceFewerIsLost(t *testing.T) {
+	c := sampleCapacity()
+	c.Stated.Instances = 3
+	lost := sampleTrial(9, "ramp", 5032, rand.New(rand.NewPCG(5, 6)))
+	lost.Loss, lost.Outcome, lost.Why = true, TrialFailed, "2 orders lost"
+	c.Fewer = &FewerSearch{Deployed: "front 2, gate 2", ConfirmNeed: 2, ConfirmOf: 3, Resolution: 0.1, Trials: []CapacityTrial{lost}}
+	c.Conclude()
+	if c.ExitCode() != ExitViolated || !strings.HasPrefix(c.Warnings[0], "money or goods were lost in 1 of") {
+		t.Errorf("exit code %d, %q", c.ExitCode(), c.Warnings)
+	}
+	var b bytes.Buffer
+	if err := CapacityText(&b, c); err != nil || !strings.Contains(b.String(), "ramp, one fewer") {
+		t.Errorf("%v: the trial is not told:\n%s", err, b.String())
+	}
+}
+
 func TestTheLimitThatBindsIsTheDeepestThatIsFull(t *testing.T) {
 	full := func(of func(*Evidence)) *Capacity {
 		c := sampleCapacity()

@@ -20,7 +20,7 @@ func CapacityText(w io.Writer, c *Capacity) error {
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "trial\tstep\tmachines\torders/s\tin time\tcreate p99\tnotify p99\tgoods p99\tservice\tdatabase\tharness\tidle\t\t")
-	for _, r := range c.Trials {
+	for _, r := range c.Played() {
 		e := &r.Evidence
 		fmt.Fprintf(t, "%d\t%s\t%s\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.N, r.Step, count(int64(r.Machines)), r.Offered, r.Goodput,
 			span(r.CreateP99NS), span(r.NotifyP99NS), span(r.DropP99NS),
@@ -65,10 +65,10 @@ func CapacityMarkdown(w io.Writer, c *Capacity) error {
 	for _, s := range c.Sayings() {
 		fmt.Fprintf(&b, "| %s | %s |\n", s.Name, markdown(s.Says))
 	}
-	if len(c.Trials) > 0 {
+	if len(c.Played()) > 0 {
 		b.WriteString("\n| trial | step | machines | orders/s | in time | create p99 | notify p99 | goods p99 | service | database | harness | idle | |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n")
 	}
-	for _, r := range c.Trials {
+	for _, r := range c.Played() {
 		e := &r.Evidence
 		fmt.Fprintf(&b, "| %d | %s | %s | %.1f | %.1f | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.N, r.Step, count(int64(r.Machines)), r.Offered, r.Goodput,
 			span(r.CreateP99NS), span(r.NotifyP99NS), span(r.DropP99NS),

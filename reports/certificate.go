@@ -46,6 +46,17 @@ func certificate(a *audit, e *evidence, p *planned, planErr error) []Check {
 	return checks
 }
 
+// Certified reports whether the load was what was planned and the books are what a judge needs.
+func (a *Analysis) Certified() bool { return a.uncertified() == "" }
+
+// uncertified names the first thing in the way of that.
+func (a *Analysis) uncertified() string {
+	if i := slices.IndexFunc(a.Certificate, notPassed); i >= 0 {
+		return doubt("the run proves nothing", a.Certificate[i])
+	}
+	return ""
+}
+
 func endedWhole(run *runlog.Manifest, truncated bool) Check {
 	c := Check{Name: checkEndedWhole, Want: "whole", Got: run.Ended, Samples: 1, Status: status(run.Ended == "whole")}
 	switch {

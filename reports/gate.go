@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -76,7 +75,7 @@ const (
 // bench/gate.
 func DefaultGateRules() GateRules {
 	return GateRules{
-		Pairs: 10, ExtendTo: 20, Repeats: 5, Level: 0.95, Seed: 1,
+		Pairs: 10, ExtendTo: 20, Repeats: 6, Level: 0.95, Seed: 1,
 		Margins: map[string]float64{MarginP50: 0.10, MarginP99: 0.25, MarginGoodput: 0.03, MarginRecovery: 0.50},
 	}
 }
@@ -126,12 +125,13 @@ type GateVerdict struct {
 
 // A gateRule is what a gate holds one measure to.
 type gateRule struct {
-	name   string
-	margin string  // what it is of
-	more   bool    // more of it is better
-	ignore float64 // changes below this are none, in the measure's unit
-	least  float64 // smaller values count as this much, so that there is a ratio
-	unit   string  // "ns", "share"
+	name    string
+	measure string  // of the run, that it is; "": the one of this name
+	margin  string  // what it is of
+	more    bool    // more of it is better
+	ignore  float64 // changes below this are none, in the measure's unit
+	least   float64 // smaller values count as this much, so that there is a ratio
+	unit    string  // "ns", "share"
 }
 
 // ignoredNS is the change of a latency that no gate minds. Ours: below it a person feels nothing, and it is a few turns of a
@@ -141,7 +141,8 @@ const ignoredNS = float64(10 * time.Millisecond)
 // recoveryGrain is how finely a recovery is measured: in whole seconds. One of them more or less is none.
 const recoveryGrain = float64(time.Second)
 
-// goodputMeasure is the gate's own: a build that turns buyers away has no slow answers to show for it.
+// goodputMeasure is the run's goodput.offered, which counts those that were turned away: a build that does so has no slow answers
+// to show for it, and its goodput.ratio is of those that paid.
 const (
 	goodputMeasure  = "goodput"
 	recoveryMeasure = "recovery_time" // of runs with faults
@@ -157,7 +158,7 @@ func rulesOfGate() []gateRule {
 			gateRule{name: kind + ".p99", margin: MarginP99, ignore: ignoredNS, least: histogramLow, unit: "ns"})
 	}
 	return append(rules,
-		gateRule{name: goodputMeasure, margin: MarginGoodput, more: true, unit: "share"},
+		gateRule{name: goodputMeasure, measure: "goodput.offered", margin: MarginGoodput, more: true, unit: "share"},
 		gateRule{name: recoveryMeasure, margin: MarginRecovery, ignore: recoveryGrain, least: recoveryGrain, unit: "ns"},
 	)
 }
@@ -169,18 +170,14 @@ func GateRunOf(folder string, a *Analysis) GateRun {
 		r.Broken, r.LossFen = a.Verdict.Headline, a.Verdict.LossFen
 	}
 	// A limit that was missed, or that had too few samples, is the scenario's business and not the comparison's.
-	if i := slices.IndexFunc(a.Certificate, func(c Check) bool { return c.Status != passed }); i >= 0 {
-		r.Doubt = doubt("the run proves nothing", a.Certificate[i])
-	} else if i := slices.IndexFunc(a.Invariants, has(unknown)); i >= 0 {
+	if why := a.uncertified(); why != "" {
+		r.Doubt = why
+	} else if i := slices.IndexFunc(a.Invariants, unjudged(a)); i >= 0 {
 		r.Doubt = doubt("money and data cannot be judged", a.Invariants[i])
 	}
 	measures := byName(a.Measures)
 	for _, rule := range rulesOfGate() {
-		m, ok := measures[rule.name]
-		if rule.name == goodputMeasure {
-			r.Values[rule.name] = goodputOf(a, measures["goodput.ratio"])
-			continue
-		}
+		m, ok := measures[cmp.Or(rule.measure, rule.name)]
 		if !ok || rule.name == recoveryMeasure && a.Stability == nil {
 			continue
 		}
@@ -193,15 +190,12 @@ func GateRunOf(folder string, a *Analysis) GateRun {
 	return r
 }
 
-// goodputOf is the share of the planned orders whose goods fell in time. The run's own goodput.ratio is of those that were paid,
-// which would not see a build that takes fewer orders.
-func goodputOf(a *Analysis, ratio Measure) GateValue {
-	planned := a.Run.Planned["create"]
-	if !ratio.Known && ratio.Samples > 0 || planned <= 0 {
-		return GateValue{Why: "the books do not tell"}
+// unjudged are the invariants that nobody knows of. Where nobody could pay there is no money to judge: that is no doubt in the run,
+// it is a build that turned all buyers away, and its goodput of nothing tells.
+func unjudged(a *Analysis) func(Check) bool {
+	return func(c Check) bool {
+		return c.Status == unknown && (c.Name != checkMoney || a.Audit.Payments > 0 || a.Audit.RefundedFen > 0)
 	}
-	good := math.Round(ratio.Value * float64(ratio.Samples)) // none was paid: none was good
-	return GateValue{Value: good / float64(planned), Samples: planned}
 }
 
 // names are the measures that any run of the gate has, in the order of the table.

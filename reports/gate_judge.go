@@ -130,6 +130,8 @@ func (g *Gate) values(r gateRule) (base, head []float64, open []bool, err error)
 		switch {
 		case !inBase || b.Why != "":
 			missing, why = missing+1, "base: "+cmp.Or(b.Why, "not measured")
+		case r.name == goodputMeasure && b.Value == 0:
+			missing, why = missing+1, "base: no goods fell in time"
 		case b.AtLeast:
 			missing, why = missing+1, "base: it did not recover while it was watched"
 		case !inHead || h.Why != "":
@@ -261,6 +263,10 @@ func (g *Gate) decide() GateVerdict {
 		return GateVerdict{Inconclusive, ExitInconclusive, "the gate ended after " + played + ": " + cmp.Or(g.Error, g.Ended, "killed")}
 	case len(g.Repeated) > g.Rules.Repeats:
 		last := g.Repeated[len(g.Repeated)-1]
+		if head, base := g.spoilers(); base == 0 && head >= spoiledAlone {
+			return GateVerdict{Fail, ExitRegression, fmt.Sprintf("the head alone spoiled all of %s that proved nothing, which a busy machine would do once in %s times; the last: %s",
+				several(head, "pair", "pairs"), count(1<<min(head, 30)), last.Why)}
+		}
 		return GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s proved nothing, more than the %d that may be repeated; the last: %s",
 			several(len(g.Repeated), "pair", "pairs"), g.Rules.Repeats, last.Why)}
 	case len(worse) > 0:
@@ -286,18 +292,33 @@ func (g *Gate) decide() GateVerdict {
 // of three by chance are one in eight, and what is left out are its worst runs.
 const spoiled = 3
 
-// headSpoils tells that pairs had to be repeated for the head's sake, "" unless clearly so.
-func (g *Gate) headSpoils() string {
-	head, base, last := 0, 0, ""
+// spoiledAlone is how many pairs a head must spoil, and the base none, to have failed: a busy machine spoils the one as often as the
+// other, and so many in a row less than once in a hundred gates.
+const spoiledAlone = 7
+
+// spoilers counts the pairs that were repeated by whose run proved nothing.
+func (g *Gate) spoilers() (head, base int) {
 	for _, p := range g.Repeated {
 		if strings.HasPrefix(p.Why, SideHead+": ") {
-			head, last = head+1, p.Why
+			head++
 		} else {
 			base++
 		}
 	}
+	return head, base
+}
+
+// headSpoils tells that pairs had to be repeated for the head's sake, "" unless clearly so.
+func (g *Gate) headSpoils() string {
+	head, base := g.spoilers()
 	if head-base < spoiled {
 		return ""
+	}
+	last := ""
+	for _, p := range g.Repeated {
+		if strings.HasPrefix(p.Why, SideHead+": ") {
+			last = p.Why
+		}
 	}
 	return fmt.Sprintf("%s had to be repeated for the head's sake, and %d for the base's; the last: %s", several(head, "pair", "pairs"), base, last)
 }

@@ -18,9 +18,9 @@ func TestWhatAGateTakesFromARun(t *testing.T) {
 		a.Measures = nil
 		measured(a, "create.p50", 82e6, 480, true)
 		measured(a, "create.p99", 0, 120, false)
-		measured(a, "goodput.ratio", 0.9, 300, true)
+		measured(a, "goodput.ratio", 1, 270, true)
+		measured(a, "goodput.offered", 0.75, 360, true)
 		measured(a, "result.p50", 1e6, 480, true)
-		a.Run.Planned = map[string]int{"create": 360}
 	})
 	if whole.Doubt != "" || whole.Broken != "" || whole.Folder != "run" {
 		t.Errorf("a run that passed: %+v", whole)
@@ -31,7 +31,7 @@ func TestWhatAGateTakesFromARun(t *testing.T) {
 	if v := whole.Values["create.p99"]; v.Why != "120 samples are too few: this needs 299" || v.Value != 0 {
 		t.Errorf("create.p99 is %+v", v)
 	}
-	if v := whole.Values["goodput"]; v.Value != 270.0/360 || v.Samples != 360 {
+	if v := whole.Values["goodput"]; v.Value != 0.75 || v.Samples != 360 {
 		t.Errorf("270 goods for 360 orders that were planned, of which 300 were paid: %+v", v)
 	}
 	for _, name := range []string{"result.p50", "recovery_time", "bid.p50"} {
@@ -39,8 +39,14 @@ func TestWhatAGateTakesFromARun(t *testing.T) {
 			t.Errorf("%s is taken: %+v", name, v)
 		}
 	}
-	if v := run(func(a *Analysis) { a.Measures, a.Run.Planned = nil, map[string]int{"create": 360} }).Values["goodput"]; v.Value != 0 || v.Why != "" {
-		t.Errorf("nobody paid, so no goods fell: %+v", v)
+	turnedAway := run(func(a *Analysis) {
+		a.Measures = nil
+		measured(a, "goodput.offered", 0, 360, true)
+		a.Audit.Payments, a.Audit.PaidFen, a.Audit.RefundedFen = 0, 0, 0
+		a.Invariants = append(a.Invariants, Check{Name: checkMoney, Status: unknown, Note: "no payments"})
+	})
+	if v := turnedAway.Values["goodput"]; v.Value != 0 || v.Why != "" || turnedAway.Doubt != "" {
+		t.Errorf("a build that turned all buyers away: %+v, doubt %q", v, turnedAway.Doubt)
 	}
 	recovered := run(func(a *Analysis) {
 		a.Stability = &Stability{}

@@ -128,7 +128,8 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 		{"fewer goods", usual, with(func(m *made) { m.goodput = 0.9 }), Fail, ExitRegression, map[string]string{"goodput": Fail, "create.p50": Pass}},
 		{"two per cent fewer goods are within the margin", usual, with(func(m *made) { m.goodput = 0.98 }), Pass, ExitPass, nil},
 		{"no goods at all", usual, with(func(m *made) { m.goodput = 0 }), Fail, ExitRegression, map[string]string{"goodput": Fail}},
-		{"more goods", with(func(m *made) { m.goodput = 0 }), usual, Pass, ExitPass, nil},
+		{"more goods", with(func(m *made) { m.goodput = 0.5 }), usual, Pass, ExitPass, nil},
+		{"a base of which no goods fell", with(func(m *made) { m.goodput = 0 }), usual, Inconclusive, ExitInconclusive, map[string]string{"goodput": Inconclusive}},
 		{"as quick back from a fault", faulty, faulty, Pass, ExitPass, map[string]string{recoveryMeasure: Pass}},
 		{"a second longer is no longer than the grain", faulty, with(func(m *made) { m.recovery = 4.9 }), Pass, ExitPass, map[string]string{recoveryMeasure: Pass}},
 		{"three times as long", faulty, with(func(m *made) { m.recovery = 12 }), Fail, ExitRegression, map[string]string{recoveryMeasure: Fail}},
@@ -263,15 +264,28 @@ func TestWhatStandsAboveTheStatistics(t *testing.T) {
 			g.Ended, g.Pairs[0].Head.Broken = "interrupted", "1 order lost"
 		}, ExitViolated, "the head lost"},
 		{"too many pairs that prove nothing", func(g *Gate) {
-			for range 6 {
+			for range 7 {
 				g.Repeated = append(g.Repeated, voidPair(2, "base: lateness p99: 9 ms"))
 			}
-		}, ExitInconclusive, "6 pairs proved nothing, more than the 5 that may be repeated; the last: base: lateness p99: 9 ms"},
+		}, ExitInconclusive, "7 pairs proved nothing, more than the 6 that may be repeated; the last: base: lateness p99: 9 ms"},
 		{"pairs that the head alone spoils", func(g *Gate) {
 			for range 3 {
 				g.Repeated = append(g.Repeated, voidPair(2, "head: lateness p99: 9 ms"))
 			}
 		}, ExitInconclusive, "3 pairs had to be repeated for the head's sake, and 0 for the base's; the last: head: lateness p99: 9 ms"},
+		{"so many that no busy machine spoils them on one side only", func(g *Gate) {
+			g.Pairs = g.Pairs[:2]
+			for range 7 {
+				g.Repeated = append(g.Repeated, voidPair(2, "head: 60 of 480 sends found a free worker"))
+			}
+		}, ExitRegression, "the head alone spoiled all of 7 pairs that proved nothing, which a busy machine would do once in 128 times"},
+		{"as many, one of which the base spoiled", func(g *Gate) {
+			g.Pairs = g.Pairs[:2]
+			g.Repeated = append(g.Repeated, voidPair(1, "base: lateness p99: 9 ms"))
+			for range 7 {
+				g.Repeated = append(g.Repeated, voidPair(2, "head: lateness p99: 9 ms"))
+			}
+		}, ExitInconclusive, "8 pairs proved nothing"},
 		{"pairs that both spoil", func(g *Gate) {
 			g.Repeated = append(g.Repeated, voidPair(2, "head: lateness p99: 9 ms"), voidPair(2, "base: lateness p99: 9 ms"),
 				voidPair(3, "head: lateness p99: 9 ms"), voidPair(4, "head: lateness p99: 9 ms"))

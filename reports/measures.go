@@ -73,15 +73,15 @@ var gauges = slices.Concat(
 		classGauge("indeterminate", Indeterminate, "orders of which the books cannot tell"),
 		{
 			MeasureDoc{"oversold", "", "pieces that the service believes in and that are not in the machines"},
-			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Oversold)) },
+			func(e *evidence) (float64, int) { return float64(e.audit.Oversold), e.tally.slotsCompared },
 		},
 		{
 			MeasureDoc{"undersold", "", "pieces in the machines that the service does not believe in"},
-			func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Undersold)) },
+			func(e *evidence) (float64, int) { return float64(e.audit.Undersold), e.tally.slotsCompared },
 		},
 		{
 			MeasureDoc{"probes_taken", "", "forged, replayed, altered notifications that were not refused"},
-			func(e *evidence) (float64, int) { return float64(e.audit.ProbesTaken), e.audit.Probes },
+			func(e *evidence) (float64, int) { return float64(e.audit.ProbesTaken), e.tally.probesAnswered },
 		},
 	},
 	messageGauges,

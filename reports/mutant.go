@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,14 +20,13 @@ type Mutant struct {
 	Analysis *Analysis // nil when there is none
 	Took     time.Duration
 	Skipped  string // why it was not tried; "" when it was
-	Doubt    string // what came of the scenario with all its cures, when it did not pass either; "" when it did
+	Doubt    string // why nothing that it did would tell of the cure: with all its cures the scenario does not pass either. "" when it does
+	Control  int    // exit code of the scenario with all its cures
 	Err      error  // why it could not be run to its end
 }
 
 // Missed reports whether the run failed for want of the cure.
-func (m *Mutant) Missed() bool {
-	return m.Err == nil && m.Skipped == "" && m.Doubt == "" && m.Analysis.Verdict.Outcome == Fail
-}
+func (m *Mutant) Missed() bool { return m.Outcome() == CureMissed }
 
 // The outcomes of a mutant, besides [Inconclusive], [Skipped] and [NotRun].
 const (
@@ -39,27 +39,65 @@ func (m *Mutant) Outcome() string {
 	switch {
 	case m.Skipped != "":
 		return Skipped
+	case m.Doubt != "":
+		return Inconclusive
 	case m.Err != nil || m.Analysis == nil:
 		return NotRun
-	case m.Analysis.Verdict.Outcome == Inconclusive, m.Doubt != "":
+	case m.Analysis.Verdict.Outcome == Inconclusive, !m.Analysis.Certified():
 		return Inconclusive
-	case m.Missed():
+	case m.Analysis.Verdict.Outcome == Fail:
 		return CureMissed
 	}
 	return CureUnused
 }
 
-// UnusedCures are the switches that no scenario missed.
-func UnusedCures(mutants []Mutant) []string {
-	var all, missed []string
+// Cures are the switches that mutants took away, sorted by what was seen of them in all scenarios together.
+type Cures struct {
+	Missed    []string // by one scenario at least
+	Unused    []string // by none, and each was tried
+	Undecided []string // by none, and one at least was inconclusive or could not be run
+	Skipped   []string // not tried
+}
+
+// CuresOf sorts the switches.
+func CuresOf(mutants []Mutant) Cures {
+	seen := map[string]map[string]bool{}
 	for i := range mutants {
-		all = append(all, mutants[i].Switch)
-		if mutants[i].Missed() {
-			missed = append(missed, mutants[i].Switch)
+		m := &mutants[i]
+		if seen[m.Switch] == nil {
+			seen[m.Switch] = map[string]bool{}
+		}
+		seen[m.Switch][m.Outcome()] = true
+	}
+	var c Cures
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		switch of := seen[key]; {
+		case of[CureMissed]:
+			c.Missed = append(c.Missed, key)
+		case of[Inconclusive] || of[NotRun]:
+			c.Undecided = append(c.Undecided, key)
+		case of[CureUnused]:
+			c.Unused = append(c.Unused, key)
+		default:
+			c.Skipped = append(c.Skipped, key)
 		}
 	}
-	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(key string) bool { return slices.Contains(missed, key) })
+	return c
+}
+
+// MutantsExit is 98 when a scenario lost money or data with all its cures, 97 when a cure is undecided or none was tried, 99 when one
+// is missed by no scenario, else 0.
+func MutantsExit(mutants []Mutant) int {
+	c := CuresOf(mutants)
+	switch {
+	case slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Control == ExitViolated }):
+		return ExitViolated
+	case len(c.Undecided) > 0, len(c.Missed)+len(c.Unused) == 0:
+		return ExitInconclusive
+	case len(c.Unused) > 0:
+		return ExitMissed
+	}
+	return ExitPass
 }
 
 // MutantTable writes the mutants as a table for a terminal.
@@ -72,10 +110,12 @@ func MutantTable(w io.Writer, mutants []Mutant) error {
 		switch {
 		case m.Skipped != "":
 			seen = oneLine(m.Skipped)
+		case m.Doubt != "":
+			seen = "with all cures it does not pass either: " + oneLine(m.Doubt)
 		case m.Err != nil:
 			seen = oneLine(m.Err.Error())
-		case m.Doubt != "":
-			seen = "with all cures it did not pass either: " + oneLine(m.Doubt)
+		case m.Analysis.Verdict.Outcome == Fail && !m.Analysis.Certified():
+			seen = m.Analysis.uncertified()
 		default:
 			seen = m.Analysis.Verdict.Headline
 		}
@@ -91,11 +131,19 @@ func MutantTable(w io.Writer, mutants []Mutant) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	unused := UnusedCures(mutants)
-	said := "every cure is missed by at least one scenario"
-	if len(unused) > 0 {
-		said = "not missed by any scenario: " + strings.Join(unused, ", ")
+	c := CuresOf(mutants)
+	var said []string
+	for _, part := range []struct {
+		what string
+		keys []string
+	}{{"not missed by any scenario", c.Unused}, {"undecided", c.Undecided}, {"skipped", c.Skipped}} {
+		if len(part.keys) > 0 {
+			said = append(said, part.what+": "+strings.Join(part.keys, ", "))
+		}
 	}
-	_, err := fmt.Fprintf(w, "\n%d mutants: %s\n", len(mutants), said)
+	if len(said) == 0 && len(c.Missed) > 0 {
+		said = append(said, "every cure is missed by at least one scenario")
+	}
+	_, err := fmt.Fprintf(w, "\n%d mutants of %d cures: %s\n", len(mutants), len(c.Missed)+len(c.Unused)+len(c.Undecided)+len(c.Skipped), strings.Join(said, "; "))
 	return err
 }

@@ -3,7 +3,7 @@ package reports
 import (
 	"bytes"
 	"errors"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -16,11 +16,13 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		{Switch: "c", Value: "off", Scenario: "first", Analysis: judged(Inconclusive, ExitInconclusive)},
 		{Switch: "d", Value: "off", Scenario: "first", Err: errors.New("no port"), Analysis: judged(Fail, ExitViolated)},
 		{Switch: "e", Value: "off", Scenario: "first", Skipped: "testbed embedded does not have innodb"},
-		{Switch: "h", Value: "off", Scenario: "third", Doubt: "FAIL: 2 orders lost", Analysis: judged(Fail, ExitViolated)},
+		{Switch: "h", Value: "off", Scenario: "third", Doubt: "FAIL: 2 orders lost", Control: ExitViolated},
+		{Switch: "i", Value: "off", Scenario: "third", Analysis: strange(judged(Fail, ExitViolated))},
 		{Switch: "f", Value: "off", With: "g silent", Scenario: "first", Analysis: judged(Fail, ExitMissed)},
 	}
-	if got, want := UnusedCures(mutants), []string{"b", "c", "d", "e", "h"}; !slices.Equal(got, want) {
-		t.Errorf("not missed: %v, want %v", got, want)
+	want := Cures{Missed: []string{"a", "f"}, Unused: []string{"b"}, Undecided: []string{"c", "d", "h", "i"}, Skipped: []string{"e"}}
+	if got := CuresOf(mutants); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 	var b bytes.Buffer
 	if err := MutantTable(&b, mutants); err != nil {
@@ -30,14 +32,36 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		"a     none                second  MISSED", "b     1                   first   NOT MISSED", "c     off                 first   INCONCLUSIVE",
 		"d     off                 first   ERROR         -     no port", "e     off                 first   SKIPPED",
 		"f     off, with g silent  first   MISSED",
-		"h     off                 third   INCONCLUSIVE  -     with all cures it did not pass either: FAIL: 2 orders lost",
-		"8 mutants: not missed by any scenario: b, c, d, e, h\n",
+		"h     off                 third   INCONCLUSIVE  -     with all cures it does not pass either: FAIL: 2 orders lost",
+		"9 mutants of 8 cures: not missed by any scenario: b; undecided: c, d, h, i; skipped: e\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
-	if UnusedCures(nil) != nil {
-		t.Error("cures are unused where there are none")
+}
+
+func TestExitCodeOfMutants(t *testing.T) {
+	missed := Mutant{Switch: "a", Analysis: judged(Fail, ExitViolated)}
+	unused := Mutant{Switch: "b", Analysis: judged(Pass, ExitPass)}
+	doubt := Mutant{Switch: "c", Analysis: judged(Inconclusive, ExitInconclusive)}
+	for _, tt := range []struct {
+		name    string
+		mutants []Mutant
+		code    int
+	}{
+		{"every cure is missed", []Mutant{missed}, ExitPass},
+		{"one is not", []Mutant{missed, unused}, ExitMissed},
+		{"one is not in one scenario, and is in another", []Mutant{missed, unused, {Switch: "b", Analysis: judged(Fail, ExitMissed)}}, ExitPass},
+		{"doubt stands above it", []Mutant{missed, unused, doubt}, ExitInconclusive},
+		{"one that could not be run", []Mutant{missed, {Switch: "d", Err: errors.New("no port")}}, ExitInconclusive},
+		{"one that cannot be tried here is said, and no more", []Mutant{missed, {Switch: "e", Skipped: "needs a replica"}}, ExitPass},
+		{"none was tried", []Mutant{{Switch: "e", Skipped: "needs a replica"}}, ExitInconclusive},
+		{"nothing at all", nil, ExitInconclusive},
+		{"money lost with all cures stands above all", []Mutant{missed, doubt, {Switch: "f", Doubt: "FAIL: 1 order lost", Control: ExitViolated}}, ExitViolated},
+	} {
+		if got := MutantsExit(tt.mutants); got != tt.code {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.code)
+		}
 	}
 }

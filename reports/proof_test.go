@@ -18,6 +18,12 @@ func judged(outcome string, code int, signature ...string) *Analysis {
 	return a
 }
 
+// strange is a run whose fault was never felt.
+func strange(a *Analysis) *Analysis {
+	a.Certificate = []Check{{Name: "felt: latency 200ms on mysql", Want: "measured while it was on", Got: neverMeasured, Status: failed}}
+	return a
+}
+
 func proofOf(asWas, hardened *Analysis) Proof {
 	return Proof{
 		Name: "some-row", Title: "What happened", Source: "an account", Testbed: "local", Engine: "MariaDB", Seed: 7, Took: 90 * time.Second, Tries: 1,
@@ -43,6 +49,7 @@ func TestProofIsJudgedByBothSides(t *testing.T) {
 		{"a cure that loses money stands above doubt", doubt, judged(Fail, ExitViolated), NotProved, ExitViolated},
 		{"as-was that loses money in another way is no loss of the cure", judged(Fail, ExitViolated, failed), pass, NotProved, ExitMissed},
 		{"doubt about the cure", lost, doubt, Inconclusive, ExitInconclusive},
+		{"money lost by another way than the one that was planned", strange(judged(Fail, ExitViolated, passed)), pass, Inconclusive, ExitInconclusive},
 		{"doubt about the failure", doubt, pass, Inconclusive, ExitInconclusive},
 		{"doubt stands above a missed limit", judged(Pass, ExitPass), doubt, Inconclusive, ExitInconclusive},
 	} {

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func invariants(a *audit, res *Audit) []Check {
 	}
 
 	money := Check{
-		Name: "sum paid = sum dispensed + sum refunded + open, and open = 0", Want: yuan(res.PaidFen) + " yuan", Samples: res.Payments,
+		Name: checkMoney, Want: yuan(res.PaidFen) + " yuan", Samples: res.Payments,
 		Got: fmt.Sprintf("%s + %s + %s", yuan(res.DispensedFen), yuan(res.RefundedFen), yuan(res.OpenFen)),
 	}
 	balanced := res.PaidFen == res.DispensedFen+res.RefundedFen+res.OpenFen
@@ -66,15 +67,22 @@ func invariants(a *audit, res *Audit) []Check {
 
 	checks := []Check{every, money}
 	if res.Probes > 0 {
-		c := Check{Name: checkProbes, Want: "0", Got: count(int64(res.ProbesTaken)), Samples: res.Probes, Status: status(res.ProbesTaken == 0)}
-		if res.ProbesTaken > 0 {
+		c := Check{Name: checkProbes, Want: "0", Got: count(int64(res.ProbesTaken)), Samples: a.tally.probesAnswered, Status: status(res.ProbesTaken == 0)}
+		switch {
+		case res.ProbesTaken > 0:
 			c.Note = "the first: " + a.takenKind
+		case a.tally.probesAnswered == 0:
+			c.Got, c.Status, c.Note = "-", unknown, "none of "+count(int64(res.Probes))+" was answered"
 		}
 		checks = append(checks, c)
 	}
-	sold := Check{Name: checkStock, Want: "0", Got: count(int64(res.Oversold)), Samples: len(a.slots), Status: status(res.Oversold == 0)}
-	if !a.end.whole || len(a.slots) == 0 {
+	sold := Check{Name: checkStock, Want: "0", Got: count(int64(res.Oversold)), Samples: a.tally.slotsCompared, Status: status(res.Oversold == 0)}
+	switch untold := a.tally.slotsUntold; {
+	case res.Oversold > 0:
+	case a.tally.slotsCompared == 0:
 		sold.Got, sold.Status, sold.Note = "-", unknown, "the service's stock is not known"
+	case untold > 0:
+		sold.Status, sold.Note = unknown, fmt.Sprintf("the service's book does not tell the stock of %s of %s slots", count(int64(untold)), count(int64(untold+a.tally.slotsCompared)))
 	}
 	return slices.Concat(checks, []Check{sold}, a.messages.invariants(a.end.whole), a.uploads.invariants(a.end.whole, a.end.over))
 }
@@ -147,6 +155,7 @@ const (
 	checkBookWhole  = "the service's book is whole"
 	checkPlan       = "the plan is the one that was played"
 	checkOrders     = "every order ends well"
+	checkMoney      = "sum paid = sum dispensed + sum refunded + open, and open = 0"
 	checkProbes     = "no false notification is taken"
 	checkStock      = "no piece is sold twice"
 )
@@ -183,8 +192,14 @@ func violation(x *Analysis, a *audit, v *Verdict) string {
 	} else if b != nil && b.Lost+b.Phantom > 0 {
 		parts = append(parts, count(int64(b.Lost+b.Phantom))+" shares of the bid told and not kept, or kept and denied")
 	}
-	if len(parts) == 0 {
-		parts = append(parts, "the money does not add up: "+yuan(x.Audit.PaidFen)+" yuan paid")
+	for _, c := range x.Invariants {
+		switch {
+		case c.Status != failed:
+		case c.Name == checkMessages || c.Name == checkUploads:
+			parts = append(parts, "it is not true that "+c.Name+" ("+cmp.Or(c.Note, c.Got)+")")
+		case c.Name == checkMoney && len(parts) == 0: // else the orders tell it
+			parts = append(parts, "the money does not add up: "+yuan(x.Audit.PaidFen)+" yuan paid")
+		}
 	}
 	s := strings.Join(parts, ", ")
 	if first >= 0 {

@@ -118,13 +118,8 @@ func (a *proveAll) runMutants(ctx context.Context, t *terminal, suite *harness.S
 		return err
 	}
 	fmt.Fprintf(t.out, "in %s\n", roundSeconds(time.Since(began)))
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted after %d mutants: %w", len(mutants), context.Cause(ctx))
-	case len(mutants) == 0:
-		return codeOf(exitInconclusive)
-	case len(reports.UnusedCures(mutants)) > 0:
-		return codeOf(exitExpectation)
 	}
-	return nil
+	return codeOf(reports.MutantsExit(mutants))
 }

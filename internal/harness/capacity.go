@@ -78,7 +78,7 @@ func (c *capacity) search(ctx context.Context, o CapacityOptions, play player) (
 		majority: c.Method.Majority, need: c.Method.ConfirmNeed, of: c.Method.ConfirmOf, afford: purse.affords,
 	}
 	look.floor = int(math.Ceil(fewestOrders / c.Load.PerMachine() / longestTrial.Seconds()))
-	look.trial = c.trials(&o, play, purse, func(t reports.CapacityTrial) { c.Trials = append(c.Trials, t) })
+	look.trial, look.replaced = c.trials(&o, play, purse, &c.Trials)
 	f, err := look.run(ctx)
 	if err == nil && c.Stated.Instances > 1 && c.Answer.Found {
 		purse.budget = o.Budget
@@ -103,9 +103,9 @@ func (c *capacity) search(ctx context.Context, o CapacityOptions, play player) (
 	return c.Capacity, errors.Join(err, reports.WriteCapacity(o.Dir, c.Capacity))
 }
 
-// trials is what a search plays: each is kept, and what is known by then is written.
-func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, keep func(reports.CapacityTrial)) func(context.Context, string, int) (string, error) {
-	return func(ctx context.Context, step string, machines int) (string, error) {
+// trials is what a search plays: each is kept in list, and what is known by then is written. replaced marks the last of them.
+func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, list *[]reports.CapacityTrial) (trial func(context.Context, string, int) (string, error), replaced func()) {
+	trial = func(ctx context.Context, step string, machines int) (string, error) {
 		began := time.Now()
 		t, err := play(ctx, o, c, step, machines)
 		if err != nil {
@@ -113,7 +113,7 @@ func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, keep fu
 		}
 		t.TookNS = int64(time.Since(began))
 		purse.paid(machines, time.Since(began))
-		keep(t)
+		*list = append(*list, t)
 		c.Conclude()
 		o.Tell(trialLine(&t))
 		outcome := t.Outcome
@@ -122,6 +122,7 @@ func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, keep fu
 		}
 		return outcome, reports.WriteCapacity(o.Dir, c.Capacity)
 	}
+	return trial, func() { (*list)[len(*list)-1].Replaced = true }
 }
 
 // A capacity is a report in the making.

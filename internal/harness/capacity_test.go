@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 )
@@ -115,6 +117,49 @@ func TestSeveralInstancesAreSearchedWithOneFewer(t *testing.T) {
 	if last != "confirm shop 1, notifier 1, front 1, gate 1, jobs 1" || f.played[0] != "ramp shop 1, notifier 1, front 2, gate 2, jobs 1" {
 		t.Errorf("first %q, last %q", f.played[0], last)
 	}
+}
+
+// Whatever its trials were, the search and its report name the same bounds.
+func TestTheReportAnswersWhatTheSearchHasFound(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c, o := searching(t, nil)
+		carried := rapid.Float64Range(10, 900).Draw(rt, "capacity")
+		play := func(_ context.Context, _ *CapacityOptions, c *capacity, step string, machines int) (reports.CapacityTrial, error) {
+			rate := c.Load.PerMachine() * float64(machines)
+			trial := reports.CapacityTrial{
+				N: len(c.Trials) + 1, Step: step, Machines: machines, Planned: rate, Offered: rate, Goodput: rate, Outcome: reports.TrialPassed,
+				Checks: []reports.Check{}, Evidence: unseen(), Amplification: 1,
+			}
+			switch chance := rapid.IntRange(0, 9).Draw(rt, "chance"); {
+			case chance == 0:
+				trial.Outcome, trial.Why = reports.TrialInvalid, "others used the machine"
+			case chance == 1 || rate > carried && chance < 4:
+				trial.Outcome, trial.Goodput = reports.TrialFailed, 0.5*rate
+				trial.Checks = append(trial.Checks, reports.Check{Name: "goods in time, of the orders offered", Status: "fail"})
+			case rate > carried || chance == 9:
+				trial.Outcome, trial.Why = reports.TrialFailed, "too slow"
+			}
+			return trial, nil
+		}
+		look := &search{
+			start: c.Load.Machines, growth: c.Method.Growth, resolution: c.Method.Resolution,
+			majority: c.Method.Majority, need: c.Method.ConfirmNeed, of: c.Method.ConfirmOf,
+		}
+		budget := rapid.IntRange(1, 60).Draw(rt, "budget")
+		look.afford = func(n, _ int) bool { return len(c.Trials)+n <= budget }
+		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+			rt.Fatal(err)
+		}
+		look.trial, look.replaced = c.trials(&o, play, &purse{spent: func() time.Duration { return 0 }, length: func(int) time.Duration { return 0 }}, &c.Trials)
+		f, err := look.run(t.Context())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		c.Conclude()
+		if a := c.Answer; a.Machines != f.lower || a.AboveMachines != f.upper || f.confirmed == a.Tentative && a.Found {
+			rt.Fatalf("the search has found %+v, the report %+v", f, a)
+		}
+	})
 }
 
 func TestSearchThatIsCutShortKeepsWhatItHas(t *testing.T) {

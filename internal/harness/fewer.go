@@ -40,7 +40,7 @@ func (c *capacity) fewer(ctx context.Context, o CapacityOptions, play player, pu
 		start: max(1, c.Sizing.Machines), ceiling: c.Answer.Machines, growth: fewerGrowth, resolution: fewerResolution,
 		majority: c.Method.Majority, need: fewerNeed, of: fewerOf, afford: purse.affords,
 	}
-	look.trial = c.trials(&o, play, purse, func(t reports.CapacityTrial) { c.Fewer.Trials = append(c.Fewer.Trials, t) })
+	look.trial, look.replaced = c.trials(&o, play, purse, &c.Fewer.Trials)
 	_, err := look.run(ctx)
 	return err
 }

@@ -17,25 +17,36 @@ import (
 
 // Mutate takes each cure away by itself: for every switch that a scenario's as-was side turns back, it plays the hardened
 // side with that switch turned back and all others as they ship. A cure that is worth its switch is missed: the run fails.
-// One that fails in a scenario is not tried in another; the scenarios that failed are played with all cures too, which must
-// pass. The mutants come by switch.
+// One that fails in a scenario is not tried in another. Before anything is taken away each scenario is played with all its cures:
+// where that does not pass, a failure would say nothing of a cure, and none is tried. The mutants come by switch.
 //
 // When ctx is canceled, the mutants that were not reached are left out.
 func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
+	controls := s.controls(ctx)
 	type trial struct {
 		key string
 		sc  *scenarios.Scenario
 	}
 	var trials []trial
-	for _, sc := range s.Scenarios {
+	var found []*reports.Mutant
+	for i, sc := range s.Scenarios {
 		for _, key := range slices.Sorted(maps.Keys(sc.AsWas)) {
 			trials = append(trials, trial{key, sc})
+			switch c := controls[i]; {
+			case c == nil: // ctx was canceled
+				found = append(found, nil)
+			case c.skipped != "" || c.doubt != "":
+				found = append(found, &reports.Mutant{
+					Switch: key, Value: sc.AsWas[key], Scenario: sc.Name, Skipped: c.skipped, Doubt: c.doubt, Control: c.code,
+				})
+			default:
+				found = append(found, nil)
+			}
 		}
 	}
 	var (
 		mu     sync.Mutex
 		missed = map[string]bool{} // guarded by mu
-		found  = make([]*reports.Mutant, len(trials))
 	)
 	one := func(ctx context.Context, l *lane, i int) {
 		t := trials[i]
@@ -59,9 +70,11 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	}
 	var crowd, alone []int
 	for i, t := range trials {
-		if t.sc.Alone {
+		switch {
+		case found[i] != nil:
+		case t.sc.Alone:
 			alone = append(alone, i)
-		} else {
+		default:
 			crowd = append(crowd, i)
 		}
 	}
@@ -70,7 +83,6 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	doubtful := func(i int) bool { return found[i] != nil && found[i].Outcome() == reports.Inconclusive }
 	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
 	s.lanes(ctx, only(alone, doubtful), 1, one)
-	s.control(ctx, found)
 	var mutants []reports.Mutant
 	for _, m := range found {
 		if m != nil {
@@ -81,82 +93,80 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	return mutants
 }
 
-// control plays the hardened side, with all its cures, of each scenario that missed one: where that does not pass either, its
-// failures say nothing of the cures.
-func (s *Suite) control(ctx context.Context, found []*reports.Mutant) {
-	var asked []int
+// A control is what came of a scenario with all its cures.
+type control struct {
+	skipped string // why the testbed cannot play it
+	doubt   string // why it did not pass
+	code    int    // its exit code
+}
+
+// controls plays the hardened side of every scenario, once more where it did not pass. nil is one that was not reached.
+func (s *Suite) controls(ctx context.Context) []*control {
+	found := make([]*control, len(s.Scenarios))
+	var crowd, alone []int
 	for i, sc := range s.Scenarios {
-		if slices.ContainsFunc(found, func(m *reports.Mutant) bool { return m != nil && m.Scenario == sc.Name && m.Missed() }) {
-			asked = append(asked, i)
-		}
-	}
-	s.sort(asked)
-	said := make([]string, len(s.Scenarios)) // why the failures say nothing
-	for _, i := range asked {
-		said[i] = "it was not played"
-	}
-	one := func(ctx context.Context, l *lane, i int) {
-		sc := s.Scenarios[i]
-		said[i] = l.control(ctx, sc)
-		if said[i] == "" {
-			s.Tell(sc.Name + " with all cures: PASS")
-		} else {
-			s.Tell(sc.Name + " with all cures: " + said[i])
-		}
-	}
-	var crowd, alone, again []int
-	for _, i := range asked {
-		if s.Scenarios[i].Alone {
+		if sc.Alone {
 			alone = append(alone, i)
 		} else {
 			crowd = append(crowd, i)
 		}
 	}
+	s.sort(crowd)
+	s.sort(alone)
+	one := func(ctx context.Context, l *lane, i int) {
+		c := l.control(ctx, s.Scenarios[i])
+		if ctx.Err() != nil {
+			return
+		}
+		found[i] = c
+		switch {
+		case c.skipped != "":
+			s.Tell(s.Scenarios[i].Name + ": skipped: " + c.skipped)
+		case c.doubt != "":
+			s.Tell(s.Scenarios[i].Name + " with all cures: " + c.doubt)
+		default:
+			s.Tell(s.Scenarios[i].Name + " with all cures: PASS")
+		}
+	}
+	doubtful := func(i int) bool {
+		return found[i] != nil && found[i].doubt != "" && found[i].code != reports.ExitViolated
+	}
 	s.lanes(ctx, crowd, s.Abreast, one)
-	for _, i := range crowd {
-		if said[i] != "" {
-			again = append(again, i)
-		}
-	}
-	s.lanes(ctx, again, s.Abreast/2, one)
+	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
 	s.lanes(ctx, alone, 1, one)
-	for _, m := range found {
-		for i, sc := range s.Scenarios {
-			if m != nil && m.Scenario == sc.Name && m.Missed() {
-				m.Doubt = said[i]
-			}
-		}
-	}
+	s.lanes(ctx, only(alone, doubtful), 1, one)
+	return found
 }
 
-// control plays a scenario's hardened side. It says what came of it, "" when it passed.
-func (l *lane) control(ctx context.Context, sc *scenarios.Scenario) string {
+// control plays a scenario's hardened side.
+func (l *lane) control(ctx context.Context, sc *scenarios.Scenario) *control {
 	s := l.suite
+	if s.Testbed != testbed.Auto {
+		if err := testbed.Unmet(s.Testbed, sc.Needs); err != nil {
+			return &control{skipped: fmt.Sprintf("testbed %s %v", s.Testbed, err)}
+		}
+	}
 	if err := l.enter(ctx, sc); err != nil {
-		return err.Error()
+		return &control{doubt: err.Error(), code: 1}
 	}
 	result, err := l.stage.Run(ctx, Options{
 		Scenario: sc, Side: Hardened, Label: "with-all-cures", Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,
 	})
 	if err != nil {
-		return errors.Join(err, l.leave()).Error()
+		return &control{doubt: errors.Join(err, l.leave()).Error(), code: 1}
 	}
-	if v := result.Analysis.Verdict; v.Outcome != reports.Pass {
-		return v.Outcome + ": " + v.Headline
+	v := result.Analysis.Verdict
+	c := &control{code: v.ExitCode}
+	if v.Outcome != reports.Pass {
+		c.doubt = v.Outcome + ": " + v.Headline
 	}
-	return ""
+	return c
 }
 
 // mutate plays a scenario's hardened side without one of its cures.
 func (l *lane) mutate(ctx context.Context, sc *scenarios.Scenario, key string) (m reports.Mutant) {
 	s := l.suite
 	m = reports.Mutant{Switch: key, Value: sc.AsWas[key], Scenario: sc.Name}
-	if s.Testbed != testbed.Auto {
-		if err := testbed.Unmet(s.Testbed, sc.Needs); err != nil {
-			m.Skipped = fmt.Sprintf("testbed %s %v", s.Testbed, err)
-			return m
-		}
-	}
 	mutant, with, err := withoutCure(sc, key)
 	if err != nil {
 		m.Skipped = fmt.Sprintf("can not be turned back by itself: %v", err)

@@ -26,6 +26,8 @@ type search struct {
 
 	// trial plays a load and says what came of it.
 	trial func(ctx context.Context, step string, load int) (outcome string, err error)
+	// replaced is told that the last trial is played again and counts no more. nil: nobody wants to know.
+	replaced func()
 	// afford says whether n trials of a load can still be played. nil: always.
 	afford func(n, load int) bool
 
@@ -200,6 +202,9 @@ func (s *search) play(ctx context.Context, step string, load int) (yes, no int, 
 	outcome, err := s.trial(ctx, step, load)
 	if err == nil && outcome == reports.TrialInvalid && !v.again && s.can(1, load) {
 		v.again = true
+		if s.replaced != nil {
+			s.replaced()
+		}
 		outcome, err = s.trial(ctx, step, load)
 	}
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 	CallAnswer Event = "call.answer" // Key Channel ID(the service's) N Fen Status OK(it is the right answer) Took Note(code, or what is wrong)
 
 	// The message queue's own figures, each second.
-	QueueSecond Event = "queue.second" // N(most messages in flight so far) Fen(messages that wait) Status(receives refused with OverLimit in that second)
+	QueueSecond Event = "queue.second" // N(most messages in flight so far) Fen(messages that are in the queue now, waiting or in flight) Status(receives refused with OverLimit in that second)
 
 	// The machines' book: the truth about goods.
 	MachineCommand   Event = "machine.command"   // Order Machine Slot ID(command) Note(kind: dispense, cancel)
