@@ -89,7 +89,7 @@ func (m *messages) begin(target Target, from, deadline time.Duration) {
 
 func (m *messages) second() {
 	c := m.queue.Counts()
-	m.st.book(runlog.Record{Event: runlog.QueueSecond, N: c.Most, Fen: int64(c.Visible), Status: c.Refused - m.refused})
+	m.st.book(runlog.Record{Event: runlog.QueueSecond, N: c.Most, Fen: int64(c.Visible + c.InFlight), Status: c.Refused - m.refused})
 	m.refused = c.Refused
 	if at := m.st.now() + time.Second; at < m.st.moved(m.until) {
 		m.st.after(at, m.second)
