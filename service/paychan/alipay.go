@@ -94,12 +94,16 @@ func alipayPayment(n *alipay.Notification) (service.Payment, error) {
 	if err != nil {
 		return service.Payment{}, malformed("no gmt_payment")
 	}
+	buyer := n.BuyerId
+	if buyer == "" {
+		buyer = n.BuyerOpenId // an app that was made lately is told this instead
+	}
 	p := service.Payment{
 		Channel:       service.Alipay,
 		NotifyID:      n.NotifyId,
 		OrderID:       n.OutTradeNo,
 		TransactionID: n.TradeNo,
-		BuyerID:       n.BuyerId,
+		BuyerID:       buyer,
 		Fen:           fen,
 		PaidMS:        paid.UnixMilli(),
 	}

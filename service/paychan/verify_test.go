@@ -15,6 +15,7 @@ import (
 
 	"github.com/lunchrush/lunchrush/service"
 	"github.com/lunchrush/lunchrush/service/paychan"
+	"github.com/lunchrush/lunchrush/service/servicetest"
 	"github.com/lunchrush/lunchrush/simulator/paysign"
 )
 
@@ -97,6 +98,47 @@ func TestVerifyTakesWhatTheChannelSigns(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// A payment whose buyer is not told is paid all the same.
+func TestVerifyTakesAPaymentWithoutItsBuyer(t *testing.T) {
+	for _, c := range channels() {
+		p := payment
+		p.BuyerID = ""
+		h, body, err := c.Sign(p, notifyID, time.Now(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Verify(request(h, body), body); err != nil || got.BuyerID != "" || got.Fen != 350 {
+			t.Errorf("%s: %+v, %v", c.Channel(), got, err)
+		}
+	}
+}
+
+// Alipay tells some apps the buyer's open id, and no buyer id.
+func TestAlipayTellsTheBuyerByEitherName(t *testing.T) {
+	signer := servicetest.NewAlipaySigner(t)
+	v, err := paychan.NewAlipay(paychan.AlipayConfig{AppID: servicetest.AlipayAppID, PublicKey: signer.PublicKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		told map[string]string
+		want string
+	}{
+		{"by buyer id", map[string]string{"buyer_id": "2088", "buyer_open_id": "074a"}, "2088"},
+		{"by open id", map[string]string{"buyer_id": "", "buyer_open_id": "074a"}, "074a"},
+		{"not at all", map[string]string{"buyer_id": ""}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			body := []byte(signer.Notification(t, servicetest.Trade{OrderID: "o1", TransactionID: "t1", Fen: 350, PaidMS: time.Now().UnixMilli()}, test.told))
+			h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+			if p, err := v.Verify(request(h, body), body); err != nil || p.BuyerID != test.want {
+				t.Errorf("buyer %q, %v", p.BuyerID, err)
 			}
 		})
 	}

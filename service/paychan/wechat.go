@@ -238,7 +238,7 @@ func (w *WeChat) payment(note *notify.Request, t *payments.Transaction) (service
 	return p, identified(p)
 }
 
-// identified checks a payment's names.
+// identified checks a payment's names. The buyer's may be missing: not every way to pay tells it, and the money is in.
 func identified(p service.Payment) error {
 	switch {
 	case !id(p.NotifyID, maxNotifyID):
@@ -247,8 +247,8 @@ func identified(p service.Payment) error {
 		return malformed("no order id, or an unfit one")
 	case !id(p.TransactionID, maxID):
 		return malformed("no transaction id, or an unfit one")
-	case !id(p.BuyerID, maxNotifyID):
-		return malformed("no buyer id, or an unfit one")
+	case p.BuyerID != "" && !id(p.BuyerID, maxNotifyID):
+		return malformed("an unfit buyer id")
 	}
 	return nil
 }
