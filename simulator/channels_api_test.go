@@ -84,11 +84,17 @@ func refundBody(no, txn, number string, fen, total int64) map[string]any {
 // openShop opens both channels; the merchant is WeChat's.
 func openShop(t *testing.T, plan *Plan) (*rig, *channels, merchant) {
 	t.Helper()
+	r := newRig(t, plan, nil)
+	cs, m := r.openShop(t)
+	return r, cs, m
+}
+
+func (r *rig) openShop(t *testing.T) (*channels, merchant) {
+	t.Helper()
 	keys, err := platformKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, plan, nil)
 	cs, err := openChannels(r.stage, keys.wechat, keys.alipay)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +103,7 @@ func openShop(t *testing.T, plan *Plan) (*rig, *channels, merchant) {
 	cs.begin("http://127.0.0.1:1", "http://127.0.0.1:1")
 	var s ServiceSettings
 	cs.settle(&s)
-	return r, cs, merchant{t, s.WeChatURL, cs.wechat.key}
+	return cs, merchant{t, s.WeChatURL, cs.wechat.key}
 }
 
 func TestPrepay(t *testing.T) {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -14,7 +15,8 @@ type loopbackServer struct {
 	http   *http.Server
 	once   sync.Once
 	served chan error
-	open   sync.RWMutex // held for reading by every request that is being answered
+	sever  context.CancelFunc // ends the contexts of all requests
+	open   sync.RWMutex       // held for reading by every request that is being answered
 }
 
 // Limits of what the service may send: the bodies and headers of the protocol are far smaller.
@@ -28,10 +30,13 @@ func newLoopbackServer(h http.Handler) (*loopbackServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, sever := context.WithCancel(context.Background())
 	s := &loopbackServer{
 		url:    "http://" + ln.Addr().String(),
 		served: make(chan error, 1),
+		sever:  sever,
 		http: &http.Server{
+			BaseContext:       func(net.Listener) context.Context { return ctx },
 			MaxHeaderBytes:    maxHeaderBytes,
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		},
@@ -73,6 +78,7 @@ func (s *loopbackServer) hang(r *http.Request) {
 func (s *loopbackServer) Close() error {
 	var err error
 	s.once.Do(func() {
+		s.sever() // a request whose body nobody has read would not notice that its connection is closed
 		err = s.http.Close()
 		<-s.served
 		s.open.Lock()

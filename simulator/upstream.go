@@ -1,8 +1,11 @@
 package simulator
 
 import (
+	"bytes"
 	"cmp"
+	"io"
 	"net/http"
+	"time"
 
 	"github.com/lunchrush/lunchrush/simulator/mishap"
 )
@@ -52,10 +55,23 @@ func (st *stage) unlucky(upstream string, mux *http.ServeMux) http.Handler {
 		switch {
 		case met.Status != 0:
 			refuse(w, met.Status, cmp.Or(met.Code, "SYSTEM_ERROR"), "a fault of this run")
-		case !pause(r, met.Delay):
+		case !late(r, met.Delay):
 			panic(http.ErrAbortHandler) // the client has gone, or the server ends: returning would be an answer
 		default:
 			mux.ServeHTTP(w, r)
 		}
 	})
+}
+
+// late is pause for a request that nobody has read yet. Its body is read first: a client's departure is seen only then.
+func late(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes))
+	if err != nil {
+		return false
+	}
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body)) // a longer one is refused by whoever reads it
+	return pause(r, d)
 }
