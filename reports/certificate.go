@@ -181,6 +181,9 @@ func harnessCPU(run *runlog.Manifest) Check {
 	}
 	share := float64(g.CPUNS) / float64(g.WallNS) / float64(run.Machine.Cores)
 	c.Got, c.Samples, c.Status = percent(share), 1, status(share <= harnessShare)
+	if g.First {
+		c.Note = "real-time threads, which run before the service's"
+	}
 	return c
 }
 

@@ -178,9 +178,10 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	back := turns.take()
+	first, back := turns.take()
 	playErr := s.play(ctx, o, plan, m, log)
 	back()
+	m.Generator.First = first
 	switch {
 	case ctx.Err() != nil:
 		m.Ended, m.Error = "interrupted", context.Cause(ctx).Error()

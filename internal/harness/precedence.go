@@ -25,15 +25,15 @@ var turns = &precedence{asides: map[int]bool{}}
 // refresh is how soon a thread that the runtime has begun meanwhile has precedence as well: it is born without.
 const refresh = time.Second
 
-// take gives this process precedence until back is called; several may hold it at once.
-func (p *precedence) take() (back func()) {
+// take gives this process precedence until back is called; several may hold it at once. given is false where the kernel refuses.
+func (p *precedence) take() (given bool, back func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.players++; p.players == 1 && p.apply(true) {
 		p.done = make(chan struct{})
 		go p.keep(p.done)
 	}
-	return sync.OnceFunc(func() {
+	return p.done != nil, sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.players--; p.players == 0 && p.done != nil {

@@ -112,6 +112,8 @@ type GeneratorCost struct {
 	Workers   int `json:"workers"`    // bound of the sends in flight
 	Bound     int `json:"bound"`      // sends that fell due while all workers were busy: late by the generator's fault
 	OverRange int `json:"over_range"` // times longer than the histograms hold, recorded as their longest
+
+	First bool `json:"first,omitempty"` // its threads ran before all ordinary ones of the machine
 }
 
 // A Sample is one row of metrics.csv: one second of the run. Latencies are response times (from the due time) of the
