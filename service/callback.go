@@ -92,7 +92,7 @@ func (f *Front) settle(ctx context.Context, p Payment, queueID int64) (CallbackR
 }
 
 // overlooksRefund is refund.guard none: the refund timer's REFUNDED does not keep the worker, which has the payment
-// still before it, from dispensing. Goods and money are gone then.
+// still before it, from dispensing, however late it is. Goods and money are gone then.
 func (f *Front) overlooksRefund(o Order) bool {
 	return f.Profile.Refund.Guard == None && (o.State == Refunding || o.State == Refunded)
 }
@@ -106,12 +106,12 @@ func (f *Front) dispatch(ctx context.Context, o Order, p Payment, queueID int64)
 		}
 	}
 	now := f.Now()
-	unchecked := f.Profile.Dedupe == None || f.Profile.Refund.Guard == None
-	if !unchecked && p.PaidMS > 0 && now.UnixMilli()-p.PaidMS > f.Profile.Dispense.MaxAge.Milliseconds() {
+	if o.Payable() && p.PaidMS > 0 && now.UnixMilli()-p.PaidMS > f.Profile.Dispense.MaxAge.Milliseconds() {
 		return f.sendBack(ctx, p, []State{Created, Paying}, BecauseTooLate, queueID)
 	}
 	c := Command{ID: CommandID(o.ID), OrderID: o.ID, MachineID: o.MachineID, Slot: o.Slot, Kind: Dispense, State: Queued, QueuedMS: now.UnixMilli()}
 	next := now.Add(f.Profile.Refund.After)
+	unchecked := f.Profile.Dedupe == None || f.Profile.Refund.Guard == None
 	if unchecked {
 		if f.Profile.Dedupe == None {
 			c.ID = newCommandID() // what hurts: the machine can not tell that it had this order's command before

@@ -77,7 +77,7 @@ type Profile struct {
 	DB       DBSwitches       `yaml:"db"`
 	Reads    string           `yaml:"reads" accepts:"primary|replica" incident:"replica-lag" doc:"where front reads the order that it is asked about, a payment's callback included: on the primary, or on mysql.replica_dsn, which may not have it yet"`
 	Notify   NotifySwitches   `yaml:"notify"`
-	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key; none: check, then act"`
+	Dedupe   string           `yaml:"dedupe" accepts:"unique|none" incident:"notify-duplicates" doc:"unique: one pay_queue row and one command per payment, by key, and an order is moved by compare-and-set; none: check, then act: any number of rows, a command with an id of its own for each, and an order is moved whatever state it is in by then"`
 	Enqueue  EnqueueSwitches  `yaml:"enqueue"`
 	Lock     LockSwitches     `yaml:"lock"`
 	Gate     PoolSwitches     `yaml:"gate"`
@@ -126,7 +126,7 @@ type LockSwitches struct {
 
 // NotifySwitches are the gate's.
 type NotifySwitches struct {
-	Ack     string `yaml:"ack" accepts:"on-persist|after-processing|on-receipt" incident:"notify-storm, process-recycle" doc:"when a channel's notification is answered: when it is stored, when the order was handled, or as soon as it is understood, to be stored later with others"`
+	Ack     string `yaml:"ack" accepts:"on-persist|after-processing|on-receipt" incident:"notify-storm, process-recycle" doc:"when a channel's notification is answered: when it is stored, when the order was handled, or as soon as it is understood, to be stored later with others. With after-processing it also waits for its worker when the channel has hung up, and callback.confirm asks before it is looked whether the payment was handled already"`
 	Confirm bool   `yaml:"confirm" incident:"shared-proxy" doc:"the gate asks the channel about a notification before it stores it, as Alipay's notify_verify wanted: a round trip more, on the gate's worker"`
 }
 
@@ -157,7 +157,7 @@ type QueueSwitches struct {
 // RefundSwitches say when money goes back.
 type RefundSwitches struct {
 	After      time.Duration `yaml:"after" min:"1s" incident:"refund-race" doc:"no result of the machine for so long after the payment: refund. Documented as 90 s"`
-	Guard      string        `yaml:"guard" accepts:"cas|none" incident:"callback-serial, refund-race" doc:"cas: a refund first makes sure that the goods can not fall any more; none: it just refunds"`
+	Guard      string        `yaml:"guard" accepts:"cas|none" incident:"callback-serial, refund-race" doc:"cas: a refund first makes sure that the goods can not fall any more, and a payment that is handled later is a duplicate; none: it just refunds, and the callback that comes to its payment later does not look: it dispenses what is REFUNDED, and moves an order whatever state it is in"`
 	CancelWait time.Duration `yaml:"cancel_wait" min:"0s" incident:"refund-race" doc:"how long the machine may take to answer the cancel of a command it was given"`
 	Every      time.Duration `yaml:"every" min:"10ms" incident:"refund-race" doc:"interval of the refund timer and of refunds tried again"`
 }
@@ -200,7 +200,7 @@ type FrontSwitches struct {
 	Queue    string        `yaml:"queue" accepts:"bounded|unbounded" incident:"slb-burst" doc:"bounded: at most front.queue_len requests wait for a worker, new orders are turned away first; unbounded: everything waits"`
 	Workers  int           `yaml:"workers" min:"1" incident:"slb-burst" doc:"requests that one front handles at once"`
 	QueueLen int           `yaml:"queue_len" min:"1" incident:"slb-burst" doc:"requests that wait for a worker; new orders get half of it"`
-	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits its turn and is worked on, whether its client is still there or not"`
+	Deadline time.Duration `yaml:"deadline" min:"0s" incident:"slb-burst" doc:"a request that waited for a worker this long is turned away; none (0s): it waits its turn, and what buyers ask of orders and prices, and what gates hand over, is worked on whether they are still there or not"`
 	Prepay   string        `yaml:"prepay" accepts:"direct|gate" incident:"circular-wait" doc:"direct: front makes an order's payment at the channel; gate: it has a gate do so, and waits for one of its workers"`
 }
 

@@ -105,11 +105,11 @@ func (a *api) payCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	err := readJSON(w, r, &q)
 	var result service.CallbackResult
-	r, done := a.tied(r)
+	waiting, working, done := a.tied(r)
 	defer done()
 	if err == nil {
-		if err = a.CallbackPool.Do(r.Context(), service.PaidWork, func() (err error) {
-			result, err = a.Front.PayCallback(r.Context(), q.QueueID)
+		if err = a.CallbackPool.Do(waiting, service.PaidWork, func() (err error) {
+			result, err = a.Front.PayCallback(working, q.QueueID)
 			return err
 		}); errors.Is(err, service.ErrOverloaded) {
 			a.Metrics.Shed.WithLabelValues("paid").Inc()

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -123,11 +124,9 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 	}
 	var o service.Order
 	var fresh bool
-	r, done := a.tied(r)
-	defer done()
 	if err == nil {
-		err = a.work(r, func() (err error) {
-			o, fresh, err = a.Front.CreateOrder(r.Context(), q)
+		err = a.work(r, func(ctx context.Context) (err error) {
+			o, fresh, err = a.Front.CreateOrder(ctx, q)
 			return err
 		})
 	}
@@ -143,8 +142,10 @@ func (a *api) createOrder(w http.ResponseWriter, r *http.Request) {
 }
 
 // work runs on one of front's workers, which new work is the first to be refused by.
-func (a *api) work(r *http.Request, do func() error) error {
-	err := a.FrontPool.Do(r.Context(), service.NewWork, do)
+func (a *api) work(r *http.Request, do func(ctx context.Context) error) error {
+	waiting, working, done := a.tied(r)
+	defer done()
+	err := a.FrontPool.Do(waiting, service.NewWork, func() error { return do(working) })
 	if errors.Is(err, service.ErrOverloaded) {
 		a.Metrics.Shed.WithLabelValues("new").Inc()
 	}
@@ -161,11 +162,9 @@ func (a *api) payOrder(w http.ResponseWriter, r *http.Request) {
 		err = service.ErrUnknownOrder
 	}
 	var o service.Order
-	r, done := a.tied(r)
-	defer done()
 	if err == nil {
-		err = a.work(r, func() (err error) {
-			o, err = a.Front.Pay(r.Context(), id, q.Channel)
+		err = a.work(r, func(ctx context.Context) (err error) {
+			o, err = a.Front.Pay(ctx, id, q.Channel)
 			return err
 		})
 	}
@@ -183,10 +182,8 @@ func (a *api) readOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var o service.Order
-	r, done := a.tied(r)
-	defer done()
-	err := a.work(r, func() (err error) {
-		o, err = a.Front.Order(r.Context(), id)
+	err := a.work(r, func(ctx context.Context) (err error) {
+		o, err = a.Front.Order(ctx, id)
 		return err
 	})
 	if err != nil {
@@ -213,8 +210,8 @@ func (a *api) readSlot(w http.ResponseWriter, r *http.Request) {
 	}
 	var fen int64
 	if err == nil {
-		err = a.work(r, func() (err error) {
-			fen, err = a.Front.Price(r.Context(), id, slot)
+		err = a.work(r, func(ctx context.Context) (err error) {
+			fen, err = a.Front.Price(ctx, id, slot)
 			return err
 		})
 	}
@@ -242,13 +239,13 @@ func (a *api) notify(channel service.Channel, v service.Verifier) http.HandlerFu
 			return
 		}
 		var p service.Payment
-		waiting, done := a.attended(r)
+		waiting, working, done := a.attended(r)
 		defer done()
 		err = a.GatePools[channel].Do(waiting, service.PaidWork, func() (err error) {
 			if p, err = v.Verify(r, body); err != nil {
 				return err
 			}
-			return a.Gate.Take(waiting, p)
+			return a.Gate.Take(working, p)
 		})
 		var refusal *service.Refusal
 		switch {
