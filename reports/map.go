@@ -39,6 +39,7 @@ type StabilityMap struct {
 	Testbed   string             `json:"testbed"`
 	Engine    string             `json:"engine"`
 	Lunchrush string             `json:"lunchrush"`
+	Service   string             `json:"service_sha256"` // of the program that is the service
 	StartedAt time.Time          `json:"started_at"`
 
 	CapacityPerS float64   `json:"capacity_per_s"` // orders; 0 unknown

@@ -68,6 +68,9 @@ hardened side lost money or data; 105 interrupted; 1 could not run.`,
 			if err != nil {
 				return err
 			}
+			if sweep.Map.Service, err = harness.Sum(p.service); err != nil {
+				return err
+			}
 			if err := f.folder(sweep, p.runs); err != nil {
 				return err
 			}
@@ -203,6 +206,12 @@ func (f *mapFlags) folder(s *harness.Sweep, runs string) error {
 		return &usageError{
 			err:  fmt.Errorf("--resume: %s is a map of %s, %s, seed %d, with other settings or of an older file", dir, old.Scenario, old.Profile, old.Seed),
 			hint: "give the same scenario, --profile, --seed, --watch, --capacity and faults as then",
+		}
+	}
+	if old.Service != s.Map.Service {
+		return &usageError{
+			err:  fmt.Errorf("--resume: %s was played with another build of the service", dir),
+			hint: "a map compares its cells: begin another one, or give --service the program of then",
 		}
 	}
 	if old.Machine != s.Map.Machine {

@@ -129,6 +129,9 @@ func send(ctx context.Context, e Exercise, sc *scenarios.Scenario, plan *simulat
 		return nil, 0, nil, err
 	}
 	defer func() { echoes = witness.close() }()
+	first, back := harness.GoFirst() // as any run has it
+	defer back()
+	m.Generator.First = first
 	_, err = world.Play(ctx, t.target())
 	return nil, 0, nil, err
 }

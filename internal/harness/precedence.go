@@ -22,6 +22,10 @@ type precedence struct {
 
 var turns = &precedence{asides: map[int]bool{}}
 
+// GoFirst gives this process's threads precedence until back is called, as a run does while it is played. given is false where the
+// kernel refuses.
+func GoFirst() (given bool, back func()) { return turns.take() }
+
 // refresh is how soon a thread that the runtime has begun meanwhile has precedence as well: it is born without.
 const refresh = time.Second
 
