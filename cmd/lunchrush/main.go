@@ -24,9 +24,16 @@ func main() {
 // run is the whole program but for the process around it: tests call it. It returns the exit code.
 //
 // The first SIGINT, SIGTERM or SIGHUP cancels the work, which then stops what it started and writes what it has; a second
-// one ends the process at once, and the children with it.
+// one ends the process at once. The kernel ends its child processes then (Linux); containers stay until the next start of a
+// testbed or `testbed clean`. A SIGINT or SIGHUP that whoever started it has set to be ignored, as nohup does, stays ignored.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	heeded := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			heeded = append(heeded, s)
+		}
+	}
+	ctx, release := signal.NotifyContext(ctx, heeded...)
 	defer release()
 	context.AfterFunc(ctx, release)
 

@@ -104,6 +104,12 @@ func (w *watched) waitFor(t *testing.T, pattern string) {
 
 func startSession(t *testing.T, args ...string) *session {
 	t.Helper()
+	return startProgram(t, append([]string{buildBinary(t)}, args...)...)
+}
+
+// startProgram is a session of a program that runs lunchrush in its own place.
+func startProgram(t *testing.T, argv ...string) *session {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "lr-") //nolint:usetesting // short: a Unix socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +126,7 @@ func startSession(t *testing.T, args ...string) *session {
 			t.Fatal(err)
 		}
 	}
-	s.cmd = exec.Command(buildBinary(t), args...)
+	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Dir = s.dir
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.temp())
 	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, io.Writer(s.stderr)
@@ -311,6 +317,22 @@ func TestAnInterruptedRunStopsEverythingAndStillReports(t *testing.T) {
 			s.leftovers(t)
 		})
 	}
+}
+
+// nohup, and a shell that starts a job in the background, have signals ignored by what they start.
+func TestARunGoesOnWhenASignalComesThatItWasToldToIgnore(t *testing.T) {
+	t.Parallel()
+	needTestbed(t, sessionTestbed)
+	s := startProgram(t, "/bin/sh", "-c", `trap "" HUP INT; exec "$0" "$@"`,
+		buildBinary(t), "run", "short.yaml", "--speed", "60", "--testbed", sessionTestbed)
+	s.stderr.waitFor(t, `^play `)
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	s.cmd.Process.Signal(os.Interrupt)
+	code := s.wait(t)
+	if dir := s.runDir(t); code != exitPass && (code != exitInconclusive || !onlyLate(t, dir)) {
+		t.Errorf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+	}
+	s.leftovers(t)
 }
 
 func TestTheReportOfAKilledRunIsRebuiltFromItsFolder(t *testing.T) {
