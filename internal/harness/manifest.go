@@ -48,6 +48,10 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		CapacityPerS: sc.Demand.Capacity, NotifyTimeoutNS: int64(sc.Payments.Notify.Timeout),
 		PatienceNS: int64(sc.Buyers.Patience), Tries: sc.Buyers.Tries,
 	}
+	if sc.Clock.Speed > 1 {
+		steep, at := sc.Curve().Steepest()
+		m.Load.SteepPerS, m.Load.SteepAtNS = steep, int64(at)
+	}
 	if sc.Kick.For > 0 {
 		m.Load.KickFromNS, m.Load.KickForNS = int64(sc.At(sc.Kick.At)), int64(sc.Kick.For)
 	}
@@ -73,7 +77,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 	return m
 }
 
-// newRunDir names the run's folder after its start and makes room for it; the folder itself is runlog's to make.
+// newRunDir makes the run's folder, named after its start. No other process can have the same one.
 func newRunDir(runs string, m *runlog.Manifest) (string, error) {
 	if err := os.MkdirAll(runs, 0o755); err != nil {
 		return "", err
@@ -85,8 +89,12 @@ func newRunDir(runs string, m *runlog.Manifest) (string, error) {
 			m.ID += "-" + strconv.Itoa(i+1)
 		}
 		dir := filepath.Join(runs, m.ID)
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
 			return dir, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", err
 		}
 	}
 	return "", fmt.Errorf("%s: a hundred runs of this second are there already", filepath.Join(runs, base))
