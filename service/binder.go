@@ -98,12 +98,16 @@ func (b *Binder) attempt(ctx context.Context, w binding) {
 }
 
 func (b *Binder) bind(ctx context.Context, p Payment) error {
-	ctx, cancel := context.WithTimeout(ctx, b.Profile.Resolve.Timeout)
-	defer cancel()
-	if known, err := b.Store.Bound(ctx, p.Channel, p.BuyerID); err == nil && known != "" {
+	reading, cancel := context.WithTimeout(ctx, b.Profile.Resolve.Timeout)
+	known, err := b.Store.Bound(reading, p.Channel, p.BuyerID)
+	cancel()
+	if err == nil && known != "" {
 		b.Metrics.Binds.WithLabelValues("known").Inc()
 		return nil
 	}
+	// The look-up has its time to itself: identity must not look sick when the database is slow.
+	ctx, cancel = context.WithTimeout(ctx, b.Profile.Resolve.Timeout)
+	defer cancel()
 	began := time.Now()
 	unionid, err := b.Identity.UnionID(ctx, p.Channel, p.BuyerID)
 	b.observe("identity", "unionid", began, err)

@@ -159,6 +159,46 @@ func TestAnInlineLookUpAndWhatGuardsIt(t *testing.T) {
 	}
 }
 
+// slowStore is a database that takes its time to say who is bound.
+type slowStore struct{ *bindStore }
+
+func (s slowStore) Bound(ctx context.Context, channel service.Channel, buyer string) (string, error) {
+	select {
+	case <-time.After(2900 * time.Millisecond):
+		return s.bindStore.Bound(ctx, channel, buyer)
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// calm is a look-up that takes half a second.
+type calm struct{}
+
+func (calm) UnionID(ctx context.Context, _ service.Channel, openid string) (string, error) {
+	select {
+	case <-time.After(500 * time.Millisecond):
+		return "u" + openid, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// The look-up is well and the database slow: the breaker is not for that.
+func TestASlowDatabaseDoesNotOpenTheBreakerOfTheLookUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, store, parts := newBinder(calm{}, func(p *service.Profile) { p.Resolve.Mode = service.Inline })
+		parts.Store = slowStore{store}
+		b := service.NewBinder(parts)
+		const buyers = 20
+		for i := range buyers {
+			b.Bind(t.Context(), service.Payment{Channel: service.WeChat, BuyerID: fmt.Sprint(i)})
+		}
+		if got := store.count(); got != buyers {
+			t.Errorf("%d of %d are bound", got, buyers)
+		}
+	})
+}
+
 // An inline look-up keeps its thread although the channel has hung up: a thread does not see that.
 func TestAnInlineLookUpOutlivesItsNotify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

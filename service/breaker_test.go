@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -165,6 +166,11 @@ func TestBulkhead(t *testing.T) {
 		err := b.Do(t.Context(), func() error { t.Error("the third call was made"); return nil })
 		if !errors.Is(err, service.ErrUpstreamBusy) || time.Since(began) != time.Second {
 			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		hurried, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := b.Do(hurried, func() error { t.Error("a call was made too late"); return nil }); !errors.Is(err, service.ErrUpstreamBusy) {
+			t.Errorf("a caller whose time was over before its turn: %v", err)
 		}
 		done := make(chan error)
 		go func() { done <- b.Do(t.Context(), func() error { return nil }) }()

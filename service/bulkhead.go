@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -52,7 +53,7 @@ func (b *Bulkhead) queue(ctx context.Context) error {
 	case <-timer.C:
 		return ErrUpstreamBusy
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%w: %w", ErrUpstreamBusy, ctx.Err()) // it tells nothing of the upstream
 	}
 }
 

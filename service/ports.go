@@ -81,7 +81,8 @@ var (
 )
 
 // A ChannelError is a definite answer of a channel: it was reached and it said no. Any other error of a [PayChannel],
-// save ErrOrderUnknown and ErrAlreadyPaid, is indeterminate: the request may have had its effect.
+// save ErrOrderUnknown, ErrAlreadyPaid, and [ErrUpstreamBusy] of one that is guarded, is indeterminate: the request may have had
+// its effect.
 type ChannelError struct {
 	Status  int
 	Code    string // the channel's, as "NOT_ENOUGH"

@@ -70,9 +70,12 @@ func priceOf(text string, err error) (int64, error) {
 	return fen, nil
 }
 
-// dropAgain is when what was dropped from the cache is dropped a second time: a reader who had read the database before
-// the write may have put the old price back. Longer than a read takes.
-const dropAgain = 500 * time.Millisecond
+// fillTime bounds the filling of a machine's list.
+const fillTime = 5 * time.Second
+
+// dropAgain is when what was dropped from the cache is dropped again: a reader who had read the database before the write may
+// have put the old price back. Soon, after what a read takes; and once more when the slowest has ended.
+var dropAgain = []time.Duration{500 * time.Millisecond, fillTime + time.Second}
 
 // SetPrice changes a slot's price, and what the cache holds of it. ErrUnknownSlot.
 func (c *Catalog) SetPrice(ctx context.Context, machineID string, slot int, fen int64) error {
@@ -88,11 +91,13 @@ func (c *Catalog) SetPrice(ctx context.Context, machineID string, slot int, fen 
 		return nil
 	}
 	c.forget(ctx, priceKey(machineID, slot), listKey(machineID))
-	time.AfterFunc(dropAgain, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		c.forget(ctx, priceKey(machineID, slot), listKey(machineID))
-	})
+	for _, after := range dropAgain {
+		time.AfterFunc(after, func() {
+			ctx, cancel := detached(ctx, 5*time.Second)
+			defer cancel()
+			c.forget(ctx, priceKey(machineID, slot), listKey(machineID))
+		})
+	}
 	return nil
 }
 

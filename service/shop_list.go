@@ -66,7 +66,7 @@ func (c *Catalog) listedPrice(ctx context.Context, machineID string, slot int) (
 // filling reads a machine's list and puts it into the cache.
 func (c *Catalog) filling(ctx context.Context, machineID string) func() (any, error) {
 	return func() (any, error) {
-		ctx, cancel := detached(ctx, 5*time.Second) // others wait for it: one buyer's leaving must not fail them
+		ctx, cancel := detached(ctx, fillTime) // others wait for it: one buyer's leaving must not fail them
 		defer cancel()
 		s := c.Profile.Cache
 		c.Metrics.PriceReads.Inc()

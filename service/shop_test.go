@@ -17,13 +17,14 @@ import (
 type priceStore struct {
 	service.Store
 	reads atomic.Int32
-	fen   int64 // read at the beginning of a read, as a database with snapshots does
+	fen   int64         // read at the beginning of a read, as a database with snapshots does
+	slow  time.Duration // a read takes so much longer
 }
 
 func (s *priceStore) Slot(_ context.Context, machineID string, slot int) (service.Slot, error) {
 	s.reads.Add(1)
 	fen := s.fen
-	time.Sleep(50 * time.Millisecond) // in the bubble's time: a database that takes a while
+	time.Sleep(50*time.Millisecond + s.slow) // in the bubble's time: a database that takes a while
 	if machineID != "m" || slot != 1 {
 		return service.Slot{}, service.ErrNotFound
 	}
@@ -237,19 +238,23 @@ func TestKeysThatWereFilledTogetherExpire(t *testing.T) {
 
 func TestAnOperatorsPriceIsTold(t *testing.T) {
 	for _, side := range []struct {
-		name, mode string
-		fen        int64
+		name, mode  string
+		slow, after time.Duration
+		fen         int64
 	}{
-		{"as was, when the old one's time is over", service.Naive, 350},
-		{"hardened, at once, although a reader brings the old one back", service.SingleFlight, 400},
+		{"as was, when the old one's time is over", service.Naive, 0, time.Second, 350},
+		{"hardened, at once, although a reader brings the old one back", service.SingleFlight, 0, time.Second, 400},
+		{"and although the slowest reader does", service.SingleFlight, 4900 * time.Millisecond, 7 * time.Second, 400},
 	} {
 		t.Run(side.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, _, _ := catalog(side.mode)
+				c, store, _ := catalog(side.mode)
+				store.slow = side.slow
 				go func() { _, _ = c.Price(t.Context(), "m", 1) }() // read before the change, written to the cache after it
 				time.Sleep(25 * time.Millisecond)
+				store.slow = 0
 				must(t, c.SetPrice(t.Context(), "m", 1, 400))
-				time.Sleep(time.Second)
+				time.Sleep(side.after)
 				if fen, err := c.Price(t.Context(), "m", 1); fen != side.fen || err != nil {
 					t.Error(fen, err)
 				}

@@ -96,8 +96,8 @@ type Orders interface {
 
 // Queue is pay_queue.
 type Queue interface {
-	// Enqueue stores a payment. With unique, ErrDuplicate when the transaction is there already; with claimed, the caller
-	// handles the row itself until the lease ends.
+	// Enqueue stores a payment. With unique, ErrDuplicate when the transaction is there already; with a lease above 0 the caller
+	// handles the row itself until it ends.
 	Enqueue(ctx context.Context, p Payment, unique bool, now time.Time, lease time.Duration) (QueueRow, error)
 	// Row is one row. ErrNotFound.
 	Row(ctx context.Context, queueID int64) (QueueRow, error)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -307,6 +308,25 @@ func TestAPeerThatCanNotBeReachedIsPassedOver(t *testing.T) {
 		if result, err := p.PayCallback(t.Context(), 1); err != nil || result.Result != service.ResultDispatched || !result.Finished {
 			t.Errorf("%+v %v", result, err)
 		}
+	}
+}
+
+// One notifier hangs. The machine waits at the other, which is woken all the same.
+func TestEveryNotifierIsWokenAtOnce(t *testing.T) {
+	var woken atomic.Int32
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		woken.Add(1)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer up.Close()
+	release := make(chan struct{})
+	hung := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer hung.Close()
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := NewPeer([]string{hung.URL, up.URL}, time.Minute).Wake(ctx, "m1", "c1"); err == nil || woken.Load() != 1 {
+		t.Errorf("woken %d times, error %v", woken.Load(), err)
 	}
 }
 

@@ -117,15 +117,19 @@ func (p *Peer) Price(ctx context.Context, machineID string, slot int) (int64, er
 	return answer.PriceFen, err
 }
 
-// Wake wakes every notifier: a machine may poll at any of them.
+// Wake wakes every notifier, all at once: a machine may poll at any of them, and one that hangs must not use up the others' time.
 func (p *Peer) Wake(ctx context.Context, machineID, commandID string) error {
 	body, err := json.Marshal(map[string]string{"machine_id": machineID, "command_id": commandID})
 	if err != nil {
 		return err
 	}
-	var problems []error
+	answers := make(chan error, len(p.bases))
 	for _, base := range p.bases {
-		problems = append(problems, p.ask(ctx, http.MethodPost, base+"/internal/push", body, nil))
+		go func() { answers <- p.ask(ctx, http.MethodPost, base+"/internal/push", body, nil) }()
+	}
+	var problems []error
+	for range p.bases {
+		problems = append(problems, <-answers)
 	}
 	return errors.Join(problems...)
 }

@@ -34,7 +34,7 @@ func (s *Store) PutMachines(ctx context.Context, list []service.Machine) error {
 }
 
 func (s *Store) insertMany(ctx context.Context, head string, columns int, args []any, tail string) error {
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + "),"
+	row := "(" + placeholders(columns) + "),"
 	for chunk := range slices.Chunk(args, rowsPerInsert*columns) {
 		values := strings.TrimSuffix(strings.Repeat(row, len(chunk)/columns), ",")
 		if _, err := s.exec(ctx, head+values+tail, chunk...); err != nil {

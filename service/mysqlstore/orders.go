@@ -114,7 +114,7 @@ func (s *Store) CloseOrder(ctx context.Context, orderID string, now time.Time, f
 		args = append(args, state)
 	}
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		moved, err = movedIn(ctx, tx, `UPDATE orders SET state = ?, done_ms = ? WHERE order_id = ? AND state IN (`+strings.TrimSuffix(strings.Repeat("?,", len(from)), ",")+`)`, args...)
+		moved, err = movedIn(ctx, tx, `UPDATE orders SET state = ?, done_ms = ? WHERE order_id = ? AND state IN (`+placeholders(len(from))+`)`, args...)
 		if err != nil || !moved {
 			return err
 		}

@@ -3,7 +3,6 @@ package mysqlstore
 import (
 	"context"
 	"database/sql"
-	"strings"
 	"time"
 
 	"github.com/lunchrush/lunchrush/service"
@@ -146,7 +145,7 @@ func (s *Store) Archive(ctx context.Context, before time.Time, limit int) (int, 
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	in := strings.TrimSuffix(strings.Repeat("?,", len(ids)), ",")
+	in := placeholders(len(ids))
 	columns := `order_id, channel, transaction_id, notify_id, buyer_id, paid_fen, paid_ms, dedupe_key, status, consume_status,
 		consume_count, create_time, last_consume_time, next_ms`
 	moved := 0
