@@ -3,6 +3,7 @@ package harness
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
@@ -51,8 +52,8 @@ func testify(window []sight, services []testbed.Part, cfg *service.Config) repor
 		e.ServiceRSS = max(e.ServiceRSS, sum)
 	}
 	theMachine(&e, first, last, seconds)
-	theDatabase(&e, window, seconds)
-	theService(&e, window, seconds, services, cfg)
+	theDatabase(&e, window)
+	theService(&e, window, services, cfg)
 	for name, b := range last.held {
 		if a, ok := first.held[name]; ok {
 			e.ServiceThrottled = max(e.ServiceThrottled, 0) + int64(b-a)
@@ -85,13 +86,25 @@ func theMachine(e *reports.Evidence, first, last *sight, seconds float64) {
 	}
 }
 
-func theDatabase(e *reports.Evidence, window []sight, seconds float64) {
-	var told []map[string]float64
-	for _, s := range window {
-		if s.status != nil {
-			told = append(told, s.status)
+// tellings are the figures of those looks that had an answer, and the seconds between the first and the last of these. An
+// overloaded database leaves many looks without one, at the ends of the window too: its counters went up in less time.
+func tellings(window []sight, of func(*sight) map[string]float64) (told []map[string]float64, seconds float64) {
+	var from, to time.Time
+	for i := range window {
+		figures := of(&window[i])
+		if figures == nil {
+			continue
 		}
+		if told = append(told, figures); len(told) == 1 {
+			from = window[i].at
+		}
+		to = window[i].at
 	}
+	return told, to.Sub(from).Seconds()
+}
+
+func theDatabase(e *reports.Evidence, window []sight) {
+	told, seconds := tellings(window, func(s *sight) map[string]float64 { return s.status })
 	if len(told) < 2 {
 		return
 	}
@@ -118,19 +131,14 @@ func theDatabase(e *reports.Evidence, window []sight, seconds float64) {
 	}
 }
 
-func theService(e *reports.Evidence, window []sight, seconds float64, services []testbed.Part, cfg *service.Config) {
+func theService(e *reports.Evidence, window []sight, services []testbed.Part, cfg *service.Config) {
 	processes, gates := len(services), 0
 	for _, s := range services {
 		if strings.HasPrefix(string(s), "gate-") {
 			gates++
 		}
 	}
-	var told []map[string]float64
-	for _, s := range window {
-		if s.metrics != nil {
-			told = append(told, s.metrics)
-		}
-	}
+	told, seconds := tellings(window, func(s *sight) map[string]float64 { return s.metrics })
 	if len(told) < 2 {
 		return
 	}

@@ -95,6 +95,32 @@ func TestEvidenceIsTheMeanBetweenFirstAndLastLook(t *testing.T) {
 	}
 }
 
+// A database that is overloaded does not answer every look: what it counted between two answers is no mean over the rest.
+func TestARateIsOverTheTimeBetweenTheAnswersThatThereWere(t *testing.T) {
+	seen := looksAt(31)
+	for i := range seen {
+		if i < 8 || i > 20 || i == 15 {
+			seen[i].status, seen[i].metrics = nil, nil
+		}
+	}
+	w := &witness{services: []testbed.Part{"service"}, cfg: service.Default(), seen: seen}
+	e, err := w.evidence(seen[0].at, seen[30].at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"seconds", e.Seconds, 30}, {"service", e.ServiceCores, 1}, {"lock waiters", e.DBLockWaiters, 0.5}, {"lock waits", e.DBLockWaits, 10},
+		{"syncs", e.DBSyncs, 90}, {"queries", e.DBQueries, 2000}, {"pool's waiters", e.PoolWaiters, 3},
+	} {
+		if !near(f.got, f.want) {
+			t.Errorf("%s: %v, want %v", f.name, f.got, f.want)
+		}
+	}
+}
+
 func TestWhatCouldNotBeSeenIsNotKnownRatherThanZero(t *testing.T) {
 	seen := looksAt(10)
 	for i := range seen {
