@@ -77,35 +77,48 @@ func (a *API) Handlers() (public, internal http.Handler) {
 
 func (a *api) public() http.Handler {
 	mux := http.NewServeMux()
+	for _, r := range a.publicRoutes() {
+		mux.HandleFunc(r.pattern, r.serve)
+	}
+	return watched(dated(mux, a.Now), a.Metrics, a.Log)
+}
+
+type route struct {
+	pattern string
+	serve   http.HandlerFunc
+}
+
+// publicRoutes are those of the roles that this process has.
+func (a *api) publicRoutes() (list []route) {
 	if a.Front != nil {
-		mux.HandleFunc("POST /v1/orders", a.createOrder)
-		mux.HandleFunc("POST /v1/orders/{order_id}/pay", a.payOrder)
-		mux.HandleFunc("GET /v1/orders/{order_id}", a.readOrder)
-		mux.HandleFunc("GET /v1/machines/{id}/slots/{slot}", a.readSlot)
+		list = append(list,
+			route{"POST /v1/orders", a.createOrder},
+			route{"POST /v1/orders/{order_id}/pay", a.payOrder},
+			route{"GET /v1/orders/{order_id}", a.readOrder},
+			route{"GET /v1/machines/{id}/slots/{slot}", a.readSlot})
 	}
 	if a.Bids != nil {
-		mux.HandleFunc("POST /v1/bids/{id}/shares", a.buyShare)
-		mux.HandleFunc("GET /v1/bids/{id}", a.readBid)
+		list = append(list, route{"POST /v1/bids/{id}/shares", a.buyShare}, route{"GET /v1/bids/{id}", a.readBid})
 	}
 	if a.Uploads != nil {
-		mux.HandleFunc("POST /v1/uploads", a.takeUpload)
-		mux.HandleFunc("GET /v1/uploads/{caller}/{batch_id}", a.readUpload)
+		list = append(list, route{"POST /v1/uploads", a.takeUpload}, route{"GET /v1/uploads/{caller}/{batch_id}", a.readUpload})
 	}
 	if a.Gate != nil {
 		for _, channel := range []service.Channel{service.WeChat, service.Alipay} {
 			if v := a.Verifiers[channel]; v != nil {
-				mux.HandleFunc("POST /notify/"+string(channel), a.notify(channel, v))
+				list = append(list, route{"POST /notify/" + string(channel), a.notify(channel, v)})
 			}
 		}
 	}
 	if a.Notifier != nil {
-		mux.HandleFunc("GET /v1/machines/{id}/commands", a.pollCommands)
+		list = append(list, route{"GET /v1/machines/{id}/commands", a.pollCommands})
 	}
 	if a.Desk != nil {
-		mux.HandleFunc("POST /v1/machines/{id}/results", a.machineResult)
-		mux.HandleFunc("POST /v1/machines/{id}/heartbeats", a.heartbeat)
+		list = append(list,
+			route{"POST /v1/machines/{id}/results", a.machineResult},
+			route{"POST /v1/machines/{id}/heartbeats", a.heartbeat})
 	}
-	return watched(dated(mux, a.Now), a.Metrics, a.Log)
+	return list
 }
 
 type orderAnswer struct {
