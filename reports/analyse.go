@@ -80,6 +80,9 @@ func analyse(f *runlog.Folder) (*Analysis, error) {
 	x.Expect = conditions(f.Manifest.Expect, measures, &f.Manifest)
 	x.Signature = conditions(f.Manifest.Signature, measures, &f.Manifest)
 	x.Warnings = append(append(x.Warnings, describe(&f.Manifest)...), warnings...)
+	if text := steep(&f.Manifest, latency); text != "" {
+		x.Warnings = append(x.Warnings, text)
+	}
 
 	if res.Bad, err = a.stories(f, wrong); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -400,4 +401,27 @@ func describe(run *runlog.Manifest) []string {
 		notes = append(notes, fmt.Sprintf("%s times were longer than the histograms' two minutes and count as two minutes", count(int64(n))))
 	}
 	return append(notes, run.Notes...)
+}
+
+// steepRamp is the share by which the load may change while the service answers once. Beyond it a ramp is no slow one for the
+// service, as the real day's was, but a disturbance of its own. The figure is ours.
+const steepRamp = 0.1
+
+// steep warns of a compressed demand that changed faster than the service could follow. How fast that is is taken from the medians of
+// the two answers it owes, the slower one.
+func steep(run *runlog.Manifest, latency []Latency) string {
+	follows := int64(0)
+	for _, l := range latency {
+		if l.Kind == "create" || l.Kind == "notify" {
+			follows = max(follows, l.Response.P50)
+		}
+	}
+	load := run.Load
+	while := load.SteepPerS * time.Duration(follows).Seconds()
+	if while <= steepRamp {
+		return ""
+	}
+	speed := run.Speed * steepRamp / while
+	return fmt.Sprintf("the ramp is steep for the service: at %s the demand changes by %s a second, and an answer takes %s; the real day's did not. At --speed %.0f it would not either",
+		clockOf(run).at(run.Moment(load.SteepAtNS)), percent(load.SteepPerS), span(follows), max(1, math.Floor(speed)))
 }

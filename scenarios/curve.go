@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -168,6 +169,26 @@ func (c Curve) Max() float64 {
 		return 0
 	}
 	return slices.MaxFunc(c, func(a, b Knot) int { return cmp.Compare(a.Rate, b.Rate) }).Rate
+}
+
+// Steepest is the greatest change of the rate in a second, as a share of the rate, and when that is. Rates below a tenth of the
+// highest count as that tenth: a morning's first orders are no disturbance. Jumps are none of it; they are meant.
+func (c Curve) Steepest() (perSecond float64, at time.Duration) {
+	least := c.Max() / 10
+	for i := 1; i < len(c); i++ {
+		a, b := c[i-1], c[i]
+		if a.At == b.At || a.Rate == b.Rate {
+			continue
+		}
+		change := math.Abs(b.Rate-a.Rate) / (b.At - a.At).Seconds() / max(least, min(a.Rate, b.Rate))
+		if change > perSecond {
+			perSecond, at = change, a.At
+			if b.Rate < a.Rate {
+				at = b.At
+			}
+		}
+	}
+	return perSecond, at
 }
 
 // lowest is the lowest rate; below 0 when lulls overlap.

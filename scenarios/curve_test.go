@@ -225,3 +225,25 @@ func fmtError(err error) string {
 	}
 	return err.Error()
 }
+
+func TestTheSteepestRampIsTakenAtItsLowerEnd(t *testing.T) {
+	s := func(sec int) time.Duration { return time.Duration(sec) * time.Second }
+	for _, tt := range []struct {
+		name  string
+		curve Curve
+		want  float64
+		at    time.Duration
+	}{
+		{"up from 1 to 6 in 20 s", Curve{{s(0), 1}, {s(10), 1}, {s(30), 6}, {s(90), 6}}, 0.25, s(10)},
+		{"down again, faster", Curve{{s(0), 6}, {s(10), 6}, {s(20), 1}}, 0.5, s(20)},
+		{"a jump is meant", Curve{{s(0), 1}, {s(10), 1}, {s(10), 6}, {s(30), 6}}, 0, 0},
+		{"from nothing, a tenth of the top counts", Curve{{s(0), 0}, {s(10), 10}}, 1, 0},
+		{"even", Curve{{s(0), 2}, {s(10), 2}}, 0, 0},
+		{"none", nil, 0, 0},
+	} {
+		got, at := tt.curve.Steepest()
+		if math.Abs(got-tt.want) > 1e-9 || at != tt.at {
+			t.Errorf("%s: %v at %v, want %v at %v", tt.name, got, at, tt.want, tt.at)
+		}
+	}
+}

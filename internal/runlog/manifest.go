@@ -66,6 +66,10 @@ type LoadFacts struct {
 	NotifyTimeoutNS int64   `json:"notify_timeout_ns,omitempty"` // how long a channel waits for an answer before it sends again
 	PatienceNS      int64   `json:"patience_ns,omitempty"`       // how long a buyer waits for the answer to his order
 	Tries           int     `json:"tries,omitempty"`             // how often a buyer asks in all; 1: he walks on
+
+	// Of a demand whose clock was compressed: its steepest change in a second as a share of the rate, and when. 0: it was not.
+	SteepPerS float64 `json:"steep_per_s,omitempty"`
+	SteepAtNS int64   `json:"steep_at_ns,omitempty"` // since the plan's zero
 }
 
 // Health is what came of asking the processes whether they are well. Zero: nobody asked.
