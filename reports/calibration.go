@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -196,9 +195,7 @@ func (c *Calibration) Decide() {
 // WriteCalibration writes calibration.json into dir.
 func WriteCalibration(dir string, c *Calibration) error {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(c); err != nil {
+	if err := writeJSON(&b, c); err != nil {
 		return err
 	}
 	return replaceFile(filepath.Join(dir, CalibrationFile), b.Bytes())

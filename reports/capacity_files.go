@@ -17,12 +17,7 @@ const (
 )
 
 // CapacityJSON writes the whole Capacity.
-func CapacityJSON(w io.Writer, c *Capacity) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(c)
-}
+func CapacityJSON(w io.Writer, c *Capacity) error { return writeJSON(w, c) }
 
 // WriteCapacity writes every report of a search into dir, each whole or not at all.
 func WriteCapacity(dir string, c *Capacity) error {

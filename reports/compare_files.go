@@ -2,7 +2,6 @@ package reports
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -14,12 +13,7 @@ import (
 var CompareSchema []byte
 
 // CompareJSON writes the whole Comparison.
-func CompareJSON(w io.Writer, c *Comparison) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(c)
-}
+func CompareJSON(w io.Writer, c *Comparison) error { return writeJSON(w, c) }
 
 // CompareMarkdown writes a comparison in the dialect of a CI step summary: the rows that [CompareText] shows.
 func CompareMarkdown(w io.Writer, c *Comparison, all bool) error {

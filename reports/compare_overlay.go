@@ -262,7 +262,7 @@ func overlaidPercentiles(kind string, c *Comparison) string {
 		var curves [][]CurveStep
 		for _, a := range g.analyses {
 			for _, l := range a.Latency {
-				if l.Kind == kind && l.Response.N >= samplesFor[50] && len(l.Curve) > 0 {
+				if l.Kind == kind && l.Response.N >= quantileSamples(0.5) && len(l.Curve) > 0 {
 					curves = append(curves, l.Curve)
 					nines = min(nines, max(1, math.Log10(float64(l.Response.N))))
 				}

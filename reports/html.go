@@ -251,8 +251,13 @@ func keyFigures(a *Analysis) []keyFigure {
 	return out
 }
 
-// samplesFor says how many samples a percentile needs for a one-sided 95 % bound: the smallest n with q^n <= 5 %.
-var samplesFor = map[int]int64{50: 5, 90: 29, 99: 299, 999: 2995}
+// shareOf is the quantile of a percentile as templates name it: 99 and 999 are 0.99 and 0.999.
+func shareOf(percentile int) float64 {
+	if percentile >= 100 {
+		return float64(percentile) / 1000
+	}
+	return float64(percentile) / 100
+}
 
 // whyNone says why a percentile of q is not there; "" when it is.
 func whyNone(q Quantiles, percentile int) string {
@@ -262,7 +267,7 @@ func whyNone(q Quantiles, percentile int) string {
 	case q.N == 0:
 		return "no samples"
 	default:
-		return fmt.Sprintf("%s samples, %s needed", count(q.N), count(samplesFor[percentile]))
+		return fmt.Sprintf("%s samples, %s needed", count(q.N), count(quantileSamples(shareOf(percentile))))
 	}
 }
 

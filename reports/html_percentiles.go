@@ -13,7 +13,7 @@ import (
 // before it was made or answered out of turn: load that the service did not keep up with. "" with too few samples for a median:
 // one answer is no curve.
 func drawPercentiles(l Latency) string {
-	if l.Response.N < samplesFor[50] || len(l.Curve) == 0 {
+	if l.Response.N < quantileSamples(0.5) || len(l.Curve) == 0 {
 		return ""
 	}
 	nines := max(1, math.Log10(float64(l.Response.N)))

@@ -267,12 +267,7 @@ func WriteMap(dir string, m *StabilityMap) error {
 	return errors.Join(errs...)
 }
 
-func mapJSON(w io.Writer, m *StabilityMap) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(m)
-}
+func mapJSON(w io.Writer, m *StabilityMap) error { return writeJSON(w, m) }
 
 // ReadMap reads map.json from dir.
 func ReadMap(dir string) (*StabilityMap, error) {

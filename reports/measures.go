@@ -94,10 +94,10 @@ var gauges = slices.Concat(
 	shareGauges(),
 	shopGauges,
 	[]gauge{
-		payToDrop("p50", 0.5, func(q Quantiles) int64 { return q.P50 }),
-		payToDrop("p90", 0.9, func(q Quantiles) int64 { return q.P90 }),
-		payToDrop("p99", 0.99, func(q Quantiles) int64 { return q.P99 }),
-		payToDrop("max", 0, func(q Quantiles) int64 { return q.Max }),
+		payToDrop("p50", func(q Quantiles) int64 { return q.P50 }),
+		payToDrop("p90", func(q Quantiles) int64 { return q.P90 }),
+		payToDrop("p99", func(q Quantiles) int64 { return q.P99 }),
+		payToDrop("max", func(q Quantiles) int64 { return q.Max }),
 		{
 			MeasureDoc{"amplification", "", "notifies sent for each payment, without the duplicates that the plan asked for; 1 is none"},
 			func(e *evidence) (float64, int) {
@@ -248,7 +248,7 @@ var errorDocs = map[string]string{
 	"browse":    "looks at a price that were not answered with it (with 404, of a slot that does not exist), or not at all",
 }
 
-func payToDrop(name string, _ float64, of func(Quantiles) int64) gauge {
+func payToDrop(name string, of func(Quantiles) int64) gauge {
 	return gauge{
 		MeasureDoc{"pay_to_dispense." + name, "ns", "from the payment to the fall of the goods (" + name + "), without orders whose machine the plan took offline"},
 		func(e *evidence) (float64, int) { q := e.audit.PayToDrop; return quantile(q, of(q)) },

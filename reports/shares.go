@@ -44,7 +44,7 @@ func shareGauges() []gauge {
 						least = int(c.Answered)
 					}
 				}
-				if int64(least) < samplesFor[99] {
+				if int64(least) < quantileSamples(0.99) {
 					return never, least
 				}
 				return worst, least
@@ -110,7 +110,7 @@ func p99Of(ns, n int64) cell {
 }
 
 func ifEnough(ns, n int64) int64 {
-	if n < samplesFor[99] {
+	if n < quantileSamples(0.99) {
 		return -1
 	}
 	return ns

@@ -148,7 +148,7 @@ func writeLatency(w io.Writer, a *Analysis) {
 			fmt.Fprintf(tw, "latency\t\tsends\tp50\tp90\tp99\tp99.9\tmax\t\n")
 		}
 		rows++
-		few = few || q.N < samplesFor[999]
+		few = few || q.N < quantileSamples(0.999)
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", l.Kind, of, count(q.N), span(q.P50), span(q.P90), span(q.P99), span(q.P999), span(q.Max))
 	}
 	_ = tw.Flush() // into a buffer

@@ -172,7 +172,7 @@ func (s *Sweep) Cell(load float64, trigger time.Duration) (*scenarios.Scenario, 
 	return sc.Stretched(by)
 }
 
-// number writes a load without more digits than it has.
+// rateText writes a load without more digits than it has.
 func rateText(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // NewMap is an empty map of a scenario's side.
