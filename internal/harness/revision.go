@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lunchrush/lunchrush/internal/testbed"
 )
 
 // gitLimit bounds the removal of a working tree, which must happen although the gate was interrupted.
@@ -20,7 +22,7 @@ type Revision struct {
 	Commit  string // in full
 	Program string // the executable; it stays until Remove
 
-	folder string
+	folder *testbed.Folder
 }
 
 // ErrNoRevision is for a name that git does not know.
@@ -41,17 +43,22 @@ func BuildRevision(ctx context.Context, dir, ref, pkg string) (_ *Revision, err 
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "lunchrush-revision-")
+	// The working tree of a gate that was killed, and then its place in git's list. What cannot be swept is in nobody's way.
+	_, _ = testbed.Clean(ctx)
+	if _, err := git(ctx, root, "worktree", "prune"); err != nil {
+		return nil, err
+	}
+	folder, err := testbed.NewFolder("revision")
 	if err != nil {
 		return nil, err
 	}
-	r := &Revision{Commit: commit, Program: filepath.Join(folder, "service"), folder: folder}
+	r := &Revision{Commit: commit, Program: filepath.Join(folder.Path, "service"), folder: folder}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Remove())
 		}
 	}()
-	tree := filepath.Join(folder, "tree")
+	tree := filepath.Join(folder.Path, "tree")
 	// Removed before the program is used: a working tree that is forgotten would stay in the repository's list.
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), gitLimit)
@@ -75,7 +82,7 @@ func BuildRevision(ctx context.Context, dir, ref, pkg string) (_ *Revision, err 
 }
 
 // Remove removes the program.
-func (r *Revision) Remove() error { return os.RemoveAll(r.folder) }
+func (r *Revision) Remove() error { return r.folder.Remove() }
 
 // git runs a git command in dir and returns what it says.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
@@ -91,12 +98,10 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 // output runs a command to its end and returns its stdout. A canceled context ends it with all that it has started. The error
 // holds the last lines of its stderr.
 func output(cmd *exec.Cmd) (string, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := testbed.RunTied(cmd, syscall.SIGTERM); err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		if last := strings.Join(lines[max(0, len(lines)-20):], "\n"); last != "" {
 			err = fmt.Errorf("%w\n%s", err, last)

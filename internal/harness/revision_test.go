@@ -3,10 +3,14 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -132,15 +136,89 @@ func TestARevisionThatCannotBeBuiltLeavesNothing(t *testing.T) {
 	}
 }
 
-// An interrupt in the middle of a build is harder than one before it: git has listed the working tree by then.
-func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
-	dir := repository(t)
+// stuckGo puts a go command before the real one that says when it began, and its process id, and then does nothing for long.
+func stuckGo(t *testing.T) (began string) {
+	t.Helper()
 	bin := t.TempDir()
-	stuck := "#!/bin/sh\ntouch \"" + filepath.Join(bin, "began") + "\"\nexec sleep 600\n"
+	began = filepath.Join(bin, "began")
+	stuck := "#!/bin/sh\necho $$ > \"" + began + ".new\" && mv \"" + began + ".new\" \"" + began + "\"\nexec sleep 600\n"
 	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(stuck), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return began
+}
+
+// killedGate is set in the environment of a process that builds a revision of this repository until it is killed.
+const killedGate = "LUNCHRUSH_TEST_KILLED_GATE"
+
+func TestWhatAKilledGateLeavesIsGoneWithTheNextOne(t *testing.T) {
+	if dir := os.Getenv(killedGate); dir != "" {
+		_, err := BuildRevision(t.Context(), dir, "one", "./cmd/lunchrush")
+		t.Fatal(err)
+	}
+	dir := repository(t)
+	path := os.Getenv("PATH")
+	began := stuckGo(t)
+	gate := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	gate.Env = append(os.Environ(), killedGate+"="+dir)
+	if err := gate.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- gate.Wait() }()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	var builder int
+	for builder == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before it was killed: %v", err)
+		case <-tick.C:
+			text, _ := os.ReadFile(began)
+			builder, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+	}
+	if err := gate.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if left := traces(t, dir); len(left) != 2 {
+		t.Fatalf("a killed gate leaves its working tree, in its folder and in git's list, not %q", left)
+	}
+	if runtime.GOOS == "linux" { // elsewhere nothing ends a build with its gate
+		goesOn := func() bool {
+			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", builder))
+			return len(line) > 0 // a zombie, which init has yet to reap, has none
+		}
+		for deadline := time.Now().Add(10 * time.Second); goesOn(); <-tick.C {
+			if time.Now().After(deadline) {
+				t.Error("the build goes on without its gate")
+				_ = syscall.Kill(builder, syscall.SIGKILL)
+				break
+			}
+		}
+	}
+	t.Setenv("PATH", path)
+	r, err := BuildRevision(t.Context(), dir, "two", "./cmd/lunchrush")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := traces(t, dir); len(left) != 1 {
+		t.Errorf("there are %q, want the new program's folder alone", left)
+	}
+	if err := r.Remove(); err != nil {
+		t.Error(err)
+	}
+	if left := traces(t, dir); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// An interrupt in the middle of a build is harder than one before it: git has listed the working tree by then.
+func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
+	dir := repository(t)
+	started := stuckGo(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -154,7 +232,7 @@ func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 		case err := <-ended:
 			t.Fatalf("it ended before it was interrupted: %v", err)
 		case <-tick.C:
-			_, err := os.Stat(filepath.Join(bin, "began"))
+			_, err := os.Stat(started)
 			began = err == nil
 		}
 	}

@@ -107,8 +107,7 @@ func compile(ctx context.Context, dir, final string) error {
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	cmd.Stdout, cmd.Stderr = log, log
-	killGroup(cmd)
-	if err := cmd.Run(); err != nil {
+	if err := RunTied(cmd, syscall.SIGKILL); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

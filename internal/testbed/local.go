@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -168,7 +169,7 @@ func (s *stack) startRedis(ctx context.Context, part Part, path string) (addr st
 }
 
 func (s *stack) startDatabase(ctx context.Context, found programs) error {
-	template, err := found.template(ctx, s.spec.LogDir)
+	template, err := found.template(ctx, s.ledger, s.spec.LogDir)
 	if err != nil {
 		return fmt.Errorf("database folder: %w", err)
 	}
@@ -229,7 +230,7 @@ func asRoot() []string {
 
 // template returns a data folder with system tables, made once for each version of the database and kept in the cache:
 // 0.6 s the first time, a copy after that.
-func (p programs) template(ctx context.Context, logDir string) (string, error) {
+func (p programs) template(ctx context.Context, l *ledger, logDir string) (string, error) {
 	version, err := exec.CommandContext(ctx, p.database, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", p.database, err)
@@ -246,11 +247,14 @@ func (p programs) template(ctx context.Context, logDir string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(final), 0o700); err != nil {
 		return "", err
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(final), "new-")
+	fresh, err := os.MkdirTemp(filepath.Dir(final), folderPrefix+"new-")
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(fresh) }()
+	if err := l.add(entry{Folder: fresh}); err != nil {
+		return "", err
+	}
 	data := filepath.Join(fresh, "data")
 	if err := p.makeTables(ctx, data, filepath.Join(logDir, "mysql-install.log")); err != nil {
 		return "", err
@@ -282,8 +286,7 @@ func (p programs) makeTables(ctx context.Context, data, logPath string) error {
 		cmd = exec.CommandContext(ctx, p.database, append(asRoot(), "--datadir="+data, "--initialize-insecure")...)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	killGroup(cmd)
-	if err := cmd.Run(); err != nil {
+	if err := RunTied(cmd, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("%s: %w%s; see %s", filepath.Base(cmd.Path), err, lastWords(logPath), logPath)
 	}
 	return nil

@@ -317,8 +317,12 @@ func lastWords(path string) string {
 	return ": " + strings.TrimSpace(last)
 }
 
-// killGroup lets a canceled context end a script's children with it.
-func killGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// RunTied runs a command to its end. When its context is canceled, it and all that it has started get the signal end; when
+// this process is killed, the kernel kills it too (Linux).
+func RunTied(cmd *exec.Cmd, end syscall.Signal) error {
+	cmd.SysProcAttr = childAttributes()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, end) }
+	runtime.LockOSThread() // as in process.run
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
 }

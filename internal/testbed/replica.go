@@ -80,7 +80,7 @@ func following() []string {
 
 // startReplica starts it as a child process.
 func (s *stack) startReplica(ctx context.Context, found programs) error {
-	template, err := found.template(ctx, s.spec.LogDir)
+	template, err := found.template(ctx, s.ledger, s.spec.LogDir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", PartReplica, err)
 	}
