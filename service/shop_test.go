@@ -251,7 +251,7 @@ func TestAnOperatorsPriceIsTold(t *testing.T) {
 				c, store, _ := catalog(side.mode)
 				store.slow = side.slow
 				go func() { _, _ = c.Price(t.Context(), "m", 1) }() // read before the change, written to the cache after it
-				time.Sleep(25 * time.Millisecond)
+				synctest.Wait()
 				store.slow = 0
 				must(t, c.SetPrice(t.Context(), "m", 1, 400))
 				time.Sleep(side.after)
