@@ -115,8 +115,12 @@ var settled = []unit{
 	},
 	// The notifier.
 	{{
-		sql:  `UPDATE commands SET state = ?, sent_ms = ? WHERE command_id = ? AND state = ?`,
-		args: func(o *rawOrder) []any { return []any{service.Sent, o.ms(), o.command, service.Queued} },
+		sql: `UPDATE commands c JOIN machines m ON m.machine_id = c.machine_id SET c.state = ?, ` +
+			`c.sent_ms = TIMESTAMPDIFF(MICROSECOND, TIMESTAMP?, UTC_TIMESTAMP(?)) DIV ?, m.last_command = c.command_id ` +
+			`WHERE c.command_id = ? AND c.state = ?`,
+		args: func(o *rawOrder) []any {
+			return []any{service.Sent, "1970-01-01 00:00:00", 3, 1000, o.command, service.Queued}
+		},
 	}},
 	{{
 		sql: `SELECT ` + commandColumns + ` FROM commands WHERE command_id = ?`, rows: true,
