@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
 	"github.com/lunchrush/lunchrush/internal/testbed"
@@ -44,6 +45,37 @@ func faultArgsOf(scenario, where string, faults []string) []string {
 		args = append(args, "--fault", f)
 	}
 	return args
+}
+
+// injected returns when the book of the run that goes on, which is flushed each second, has so many faults injected. It fails the
+// test after a minute.
+func (s *session) injected(t *testing.T, want int) {
+	t.Helper()
+	dir := s.runDir(t)
+	deadline := time.Now().Add(time.Minute)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		folder, err := runlog.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for r, err := range folder.Records() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Event == runlog.FaultOn {
+				n++
+			}
+		}
+		if n == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d faults injected after a minute, want %d\n%s", n, want, s.stderr)
+		}
+	}
 }
 
 // booked counts what the run's book says of its faults.
@@ -134,8 +166,10 @@ func TestInterruptHealsEveryFault(t *testing.T) {
 				_, after, _ = strings.Cut(after, ",")
 				long[i] = before + ",for=60s," + after
 			}
-			s := startSession(t, faultArgsOf(scenario, testbed.Local, long)...)
-			s.stderr.waitFor(t, `^play +0:1[0-9]`)
+			// At this speed the last fault is due at 18 s, and the plan is over at 60.
+			s := startSession(t, append(faultArgsOf(scenario, testbed.Local, long), "--speed", "5")...)
+			s.stderr.waitFor(t, `^play `)
+			s.injected(t, len(long))
 			s.cmd.Process.Signal(os.Interrupt)
 			if code := s.wait(t); code != exitInterrupted {
 				t.Errorf("exit code %d, want %d\n%s", code, exitInterrupted, s.stderr)

@@ -253,8 +253,8 @@ func exercise(t *testing.T, c testbed.Choice) {
 		}
 		took := time.Since(begun)
 		t.Logf("reset took %v", took.Round(time.Millisecond))
-		if took > 3*time.Second {
-			t.Errorf("reset took %v", took)
+		if took > 30*time.Second { // a busy machine's; the sleep is three times as long
+			t.Errorf("reset took %v: it waits for what is left of another process", took)
 		}
 		var tables int
 		if err := db.QueryRow("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()").Scan(&tables); err != nil {
