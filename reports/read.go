@@ -25,10 +25,20 @@ func Read(dir string) (*Analysis, error) {
 		}
 		return a, nil
 	}
-	content, err := os.ReadFile(f.Path(JSONFile))
+	a, err := ReadJudged(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s has neither %s nor %s: nothing tells how the run went", dir, runlog.BooksFile, JSONFile)
 	}
+	return a, err
+}
+
+// ReadJudged is the analysis that lies in a run folder, as it was written when the run was judged.
+func ReadJudged(dir string) (*Analysis, error) {
+	f, err := runlog.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(f.Path(JSONFile))
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 					stop() // the other lanes too
 				}
 			}()
-			stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush})
+			stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush, Judge: harness.JudgeBy(programs.lunchrush)})
 			if err != nil {
 				problems[n] = err
 				return

@@ -158,7 +158,7 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 	t.say("service: %s", room.Says)
 	stage, err := harness.Open(ctx, harness.Ground{
 		Choice: choice, Engines: harness.EnginesOf(s), RunsDir: p.runs, Binary: p.service, Held: room.Held,
-		Notice: func(message string) { t.say("%s", message) },
+		Judge: harness.JudgeBy(""), Notice: func(message string) { t.say("%s", message) },
 	})
 	if err != nil {
 		return &hintedError{err: err, hint: "`lunchrush testbed clean` removes what earlier runs may have left; --testbed picks another"}

@@ -46,7 +46,7 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 	began := time.Now()
 	suite := &harness.Suite{
 		Scenarios: list, Testbed: p.testbed, RunsDir: p.runs, Binary: p.service, Seed: o.seed, Abreast: a.abreast,
-		Version: versionText(), Args: commandLine(),
+		Version: versionText(), Args: commandLine(), Judge: harness.JudgeBy(""),
 		Tell: func(line string) { t.say("%7s  %s", roundSeconds(time.Since(began)), line) },
 	}
 	if a.mutate {

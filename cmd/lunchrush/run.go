@@ -185,7 +185,7 @@ func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario)
 	t.say("testbed: %s%s", choice.Name, because(choice.Why))
 	stage, err := harness.Open(ctx, harness.Ground{
 		Choice: choice, Engines: harness.EnginesOf(s), RunsDir: p.runs, Binary: p.service,
-		Notice: func(message string) { t.say("%s", message) },
+		Judge: harness.JudgeBy(""), Notice: func(message string) { t.say("%s", message) },
 	})
 	if err != nil {
 		return nil, &hintedError{err: err, hint: "`lunchrush testbed clean` removes what earlier runs may have left; --testbed picks another"}

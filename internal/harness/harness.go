@@ -35,6 +35,7 @@ type Stage struct {
 	stack  testbed.Stack
 	logs   string
 	binary string
+	judge  func(dir string) (*reports.Analysis, error)
 	used   bool
 }
 
@@ -71,6 +72,8 @@ type Ground struct {
 	Binary  string               // the program that is the service; "" means this one
 	Notice  func(message string) // is told what is worth showing while a start takes long; nil: nobody is
 	Held    testbed.Holding      // for a measurement; zero: everybody runs anywhere
+	// Judge judges the folder of a run that has ended; nil: [Judge] does, in this process, where it holds up the sends of other runs.
+	Judge func(dir string) (*reports.Analysis, error)
 }
 
 // opened counts the stages that this process has opened.
@@ -97,7 +100,11 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", g.Choice.Name, err), os.RemoveAll(logs))
 	}
-	return &Stage{Choice: g.Choice, stack: stack, logs: logs, binary: g.Binary}, nil
+	judge := g.Judge
+	if judge == nil {
+		judge = Judge
+	}
+	return &Stage{Choice: g.Choice, stack: stack, logs: logs, binary: g.Binary, judge: judge}, nil
 }
 
 // Engine says what runs on the stage: "MariaDB 10.11.14, Redis 7.0.15".
@@ -195,28 +202,11 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{Dir: dir}, errors.Join(playErr, fmt.Errorf("writing the run folder: %w", err))
 	}
-	var analysis *reports.Analysis
-	turns.aside(func() { analysis, err = Judge(dir) })
+	analysis, err := s.judge(dir)
 	if err != nil {
 		return Result{Dir: dir}, errors.Join(playErr, err)
 	}
 	return Result{Dir: dir, Analysis: analysis}, playErr
-}
-
-// Judge reads a run folder, judges it, and writes every report into it.
-func Judge(dir string) (*reports.Analysis, error) {
-	folder, err := runlog.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	analysis, err := reports.Analyse(folder)
-	if err != nil {
-		return nil, fmt.Errorf("judging %s: %w", dir, err)
-	}
-	if err := reports.Write(dir, analysis); err != nil {
-		return nil, fmt.Errorf("writing the reports of %s: %w", dir, err)
-	}
-	return analysis, nil
 }
 
 // play starts the service, plays the plan against it, and stops it. Everything it starts is stopped before it returns.

@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"runtime"
 	"sync"
 	"time"
 )
@@ -11,16 +10,15 @@ import (
 // processors: on two cores that were 45 % busy a thread that slept until a due time woke up 3.06 ms late in one of a hundred
 // cases, and 0.05 ms with precedence.
 //
-// It is for those who wait for a moment, not for work: what judges a run steps [aside]. Children have none of it, the kernel
-// sees to that.
+// It is for those who wait for a moment, not for work: a run is judged by another process, see [JudgeBy]. Children have none of it,
+// the kernel sees to that.
 type precedence struct {
 	mu      sync.Mutex
 	players int           // guarded by mu
 	done    chan struct{} // guarded by mu; ends the refresher
-	asides  map[int]bool  // guarded by mu; threads that have stepped aside
 }
 
-var turns = &precedence{asides: map[int]bool{}}
+var turns precedence
 
 // GoFirst gives this process's threads precedence until back is called, as a run does while it is played. given is false where the
 // kernel refuses.
@@ -63,19 +61,4 @@ func (p *precedence) keep(done <-chan struct{}) {
 		}
 		p.mu.Unlock()
 	}
-}
-
-// aside does work on a thread without precedence.
-func (p *precedence) aside(work func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		p.mu.Lock()
-		leave := p.step()
-		p.mu.Unlock()
-		defer leave()
-		work()
-	}()
-	<-done
 }

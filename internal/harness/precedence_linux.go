@@ -7,8 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apply gives all threads precedence but those that have stepped aside, or takes it from all. It reports whether it could.
-// p.mu is held.
+// apply gives all threads precedence, or takes it from them. It reports whether it could. p.mu is held.
 func (p *precedence) apply(on bool) bool {
 	threads, err := filepath.Glob("/proc/self/task/*")
 	if err != nil {
@@ -17,7 +16,7 @@ func (p *precedence) apply(on bool) bool {
 	applied := false
 	for _, t := range threads {
 		tid, err := strconv.Atoi(filepath.Base(t))
-		if err != nil || on && p.asides[tid] {
+		if err != nil {
 			continue
 		}
 		applied = policy(tid, on) == nil || applied // one that has ended meanwhile is no reason to stop
@@ -32,16 +31,4 @@ func policy(tid int, realTime bool) error {
 		attr.Policy, attr.Priority, attr.Flags = unix.SCHED_RR, 1, unix.SCHED_FLAG_RESET_ON_FORK
 	}
 	return unix.SchedSetAttr(tid, attr, 0)
-}
-
-// step takes the calling thread's precedence. p.mu is held.
-func (p *precedence) step() (leave func()) {
-	tid := unix.Gettid()
-	p.asides[tid] = true
-	_ = policy(tid, false) // it has none where it cannot be taken
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.asides, tid)
-	}
 }

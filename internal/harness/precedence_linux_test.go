@@ -21,7 +21,7 @@ func policyOf(t *testing.T) uint32 {
 func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := &precedence{asides: map[int]bool{}}
+	p := &precedence{}
 	given, back := p.take()
 	if !given {
 		back()
@@ -30,17 +30,6 @@ func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	again, backAgain := p.take()
 	if !again || policyOf(t) != unix.SCHED_RR {
 		t.Errorf("policy %d (given twice: %v)", policyOf(t), again)
-	}
-	p.aside(func() {
-		p.mu.Lock()
-		p.apply(true) // as it is applied each second
-		p.mu.Unlock()
-		if got := policyOf(t); got != unix.SCHED_NORMAL {
-			t.Errorf("who judges has policy %d", got)
-		}
-	})
-	if len(p.asides) != 0 {
-		t.Errorf("%v are still aside", p.asides)
 	}
 	back()
 	back() // does nothing more
@@ -57,7 +46,7 @@ func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 func TestAChildOfARunHasNoPrecedence(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := &precedence{asides: map[int]bool{}}
+	p := &precedence{}
 	given, back := p.take()
 	defer back()
 	if !given {

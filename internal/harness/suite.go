@@ -28,7 +28,8 @@ type Suite struct {
 	Abreast   int // how many are played at the same time, each on a testbed of its own; at least 1
 	Version   string
 	Args      []string
-	Tell      func(line string) // is told what begins and what came of it; called from several goroutines
+	Judge     func(dir string) (*reports.Analysis, error) // as [Ground] has it
+	Tell      func(line string)                           // is told what begins and what came of it; called from several goroutines
 }
 
 // Run proves all scenarios and returns a proof for each, in their order. When ctx is canceled, the proofs that were not
@@ -185,7 +186,7 @@ func (l *lane) enter(ctx context.Context, sc *scenarios.Scenario) error {
 		return err
 	}
 	stage, err := Open(ctx, Ground{
-		Choice: choice, Engines: wants, RunsDir: l.suite.RunsDir, Binary: l.suite.Binary, Notice: l.suite.Tell,
+		Choice: choice, Engines: wants, RunsDir: l.suite.RunsDir, Binary: l.suite.Binary, Judge: l.suite.Judge, Notice: l.suite.Tell,
 	})
 	if err != nil {
 		return err
