@@ -79,7 +79,7 @@ func (f evict) Felt(ctx context.Context, t *Target) (_ Evidence, err error) {
 	var written []string
 	defer func() {
 		if len(written) > 0 {
-			err = errors.Join(err, c.Del(ctx, written...).Err())
+			err = errors.Join(err, c.Del(context.WithoutCancel(ctx), written...).Err())
 		}
 	}()
 	for n := range int(f.limit/keyBytes) + 2 {

@@ -274,6 +274,26 @@ func TestOverlappingFaultsAreAllHealedInTheirTime(t *testing.T) {
 	}
 }
 
+// A slow fault is measured until it is told to stop.
+type slow struct{ hold }
+
+func (slow) Felt(ctx context.Context, _ *Target) (Evidence, error) {
+	<-ctx.Done()
+	return Evidence{Text: "nothing so far"}, nil
+}
+
+func TestMeasuringMakesNoFaultLonger(t *testing.T) {
+	w := &notes{}
+	err := Play(t.Context(), []Entry{{ID: "it", Fault: slow{}, Target: openTarget(t), For: 50 * time.Millisecond}}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"on it", "not felt it: it was over after 50ms, before it was felt: nothing so far", "off it"}
+	if !slices.Equal(w.list, want) {
+		t.Errorf("got %q, want %q", w.list, want)
+	}
+}
+
 func TestCancelHealsWhatWasInjected(t *testing.T) {
 	target := openTarget(t)
 	w := &notes{felt: make(chan struct{}, 1)}

@@ -96,10 +96,7 @@ func playEntry(ctx context.Context, come func(context.Context, time.Duration) bo
 			err = errors.Join(err, fmt.Errorf("healing %s: %w", e.ID, healErr))
 		}
 	}()
-	evidence, feltErr := e.Fault.Felt(ctx, e.Target)
-	if feltErr != nil {
-		evidence = Evidence{Text: feltErr.Error()}
-	}
+	evidence := e.measure(ctx, injected)
 	if ctx.Err() == nil {
 		w.Felt(e, evidence)
 	}
@@ -109,6 +106,25 @@ func playEntry(ctx context.Context, come func(context.Context, time.Duration) bo
 	}
 	waitUntil(ctx, injected.Add(e.For))
 	return nil
+}
+
+// measure is what Felt says until the fault is over: measuring must not make it longer. A restart is the exception, since it is
+// finished whatever its time says, and healing waits for that too.
+func (e Entry) measure(ctx context.Context, injected time.Time) Evidence {
+	_, finished := e.Fault.(*restart)
+	if e.For > 0 && !finished {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, injected.Add(e.For))
+		defer cancel()
+	}
+	evidence, err := e.Fault.Felt(ctx, e.Target)
+	if err != nil {
+		evidence = Evidence{Text: err.Error()}
+	}
+	if !evidence.Felt && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		evidence.Text = fmt.Sprintf("it was over after %s, before it was felt: %s", e.For, evidence.Text)
+	}
+	return evidence
 }
 
 // waitUntil reports whether the moment came before ctx was done.
