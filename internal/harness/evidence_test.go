@@ -112,8 +112,13 @@ func TestARateIsOverTheTimeBetweenTheAnswersThatThereWere(t *testing.T) {
 		name      string
 		got, want float64
 	}{
-		{"seconds", e.Seconds, 30}, {"service", e.ServiceCores, 1}, {"lock waiters", e.DBLockWaiters, 0.5}, {"lock waits", e.DBLockWaits, 10},
-		{"syncs", e.DBSyncs, 90}, {"queries", e.DBQueries, 2000}, {"pool's waiters", e.PoolWaiters, 3},
+		{"seconds", e.Seconds, 30},
+		{"service", e.ServiceCores, 1},
+		{"lock waiters", e.DBLockWaiters, 0.5},
+		{"lock waits", e.DBLockWaits, 10},
+		{"syncs", e.DBSyncs, 90},
+		{"queries", e.DBQueries, 2000},
+		{"pool's waiters", e.PoolWaiters, 3},
 	} {
 		if !near(f.got, f.want) {
 			t.Errorf("%s: %v, want %v", f.name, f.got, f.want)
