@@ -40,6 +40,11 @@ func (s ProofSide) Shown() bool {
 	return s.Analysis.Verdict.Outcome == Pass
 }
 
+// doubtful reports whether the side's run proves nothing.
+func (s ProofSide) doubtful() bool {
+	return s.Analysis.Verdict.Outcome == Inconclusive || s.Fails && !s.Analysis.Certified()
+}
+
 // The outcomes of a proof besides [Inconclusive].
 const (
 	Proved    = "PROVED"
@@ -74,7 +79,7 @@ func (p *Proof) judge() (outcome string, code int) {
 		case s.Shown():
 		case !s.Fails && v.ExitCode == ExitViolated:
 			return NotProved, ExitViolated
-		case v.Outcome == Inconclusive, s.Fails && !s.Analysis.Certified():
+		case s.doubtful():
 			outcome, code = Inconclusive, ExitInconclusive
 		case outcome == Proved:
 			outcome, code = NotProved, ExitMissed

@@ -37,7 +37,7 @@ func junitSide(s ProofSide, class string) junitCase {
 	message := &junitMessage{Message: s.brief(), Type: "not as documented", Text: s.Dir}
 	switch {
 	case s.Shown():
-	case s.Analysis.Verdict.Outcome == Inconclusive:
+	case s.doubtful():
 		message.Type = "inconclusive"
 		c.Error = message
 	default:

@@ -25,7 +25,7 @@ var turns precedence
 func GoFirst() (given bool, back func()) { return turns.take() }
 
 // refresh is how soon a thread that the runtime has begun meanwhile has precedence as well: it is born without.
-const refresh = time.Second
+const refresh = 100 * time.Millisecond
 
 // take gives this process precedence until back is called; several may hold it at once. given is false where the kernel refuses.
 func (p *precedence) take() (given bool, back func()) {
