@@ -135,7 +135,7 @@ func TestAGateEndsAsSoonAsItIsDecided(t *testing.T) {
 		},
 		{
 			name: "too many of them", slower: 1, noise: 0.01, when: func(n int) bool { return n > 1 }, change: doubtful("lateness p99: 9 ms"),
-			code: reports.ExitInconclusive, repeated: 6, runs: 8,
+			code: reports.ExitInconclusive, repeated: 7, runs: 9,
 		},
 		{
 			name: "a doubtful warm-up does not matter", slower: 1, noise: 0.01, when: at(0, 1), change: doubtful("lateness p99: 9 ms"),
