@@ -57,12 +57,25 @@ type channel struct {
 }
 
 func newChannels(st *stage) (paymentChannels, error) {
-	wechat, alipay, err := paysign.Generate()
+	keys, err := processKeys()
 	if err != nil {
 		return nil, err
 	}
-	return openChannels(st, wechat, alipay)
+	return openChannels(st, keys.wechat, keys.alipay)
 }
+
+// A keyring is what both channels sign with.
+type keyring struct {
+	wechat *paysign.WeChat
+	alipay *paysign.Alipay
+}
+
+// processKeys are the same in all runs of this process: making them takes every core for 0.3 s, in which no send of another run would
+// leave.
+var processKeys = sync.OnceValues(func() (k keyring, err error) {
+	k.wechat, k.alipay, err = paysign.Generate()
+	return k, err
+})
 
 func openChannels(st *stage, wechat *paysign.WeChat, alipay *paysign.Alipay) (*channels, error) {
 	cs := makeChannels(st, wechat, alipay)
