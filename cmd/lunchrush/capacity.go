@@ -170,7 +170,10 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 		}
 		defer func() { _ = back() }()
 	}
-	dir := filepath.Join(p.runs, fmt.Sprintf("%s-%s-capacity", began.Format("20060102-150405"), s.Name))
+	dir, err := harness.NewFolder(p.runs, began, s.Name+"-capacity")
+	if err != nil {
+		return closeStage(t, stage, err)
+	}
 	var shown *meter
 	watch := func(w *simulator.World) {
 		if shown = newMeter(t); t.live { // plain lines of each trial would bury those of the search

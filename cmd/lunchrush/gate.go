@@ -207,7 +207,7 @@ func (f *gateFlags) run(ctx context.Context, t *terminal, s *scenarios.Scenario,
 // folder is where the gate's files and runs go.
 func (f *gateFlags) folder(runs, scenario string) (string, error) {
 	if f.out == "" {
-		return harness.NewGateDir(runs, scenario, time.Now())
+		return harness.NewFolder(runs, time.Now(), "gate-"+scenario)
 	}
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
 		return "", &usageError{err: fmt.Errorf("--out: %w", err)}

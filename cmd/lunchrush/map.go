@@ -185,14 +185,15 @@ func (f *mapFlags) triggersOf(own time.Duration) ([]int64, error) {
 	return slices.Compact(list), nil
 }
 
-// mapFolder ends the name of a map's folder.
-const mapFolder = "-map-"
+// mapFolder is in the name of a map's folder, behind its time.
+const mapFolder = "map-"
 
 // folder gives the sweep its folder: a new one, or that of the map that it goes on with.
 func (f *mapFlags) folder(s *harness.Sweep, runs string) error {
 	if f.resume == "" {
-		s.Dir = filepath.Join(runs, s.Map.StartedAt.Format("20060102-150405")+mapFolder+s.Map.Scenario+"-"+s.Side)
-		return os.MkdirAll(s.Dir, 0o755)
+		var err error
+		s.Dir, err = harness.NewFolder(runs, s.Map.StartedAt, mapFolder+s.Map.Scenario+"-"+s.Side)
+		return err
 	}
 	dir, err := findMap(runs, f.resume)
 	if err != nil {
@@ -248,7 +249,7 @@ func findMap(runs, name string) (string, error) {
 		return "", err
 	}
 	for _, entry := range slices.Backward(entries) {
-		if dir := filepath.Join(runs, entry.Name()); strings.Contains(entry.Name(), mapFolder) {
+		if dir := filepath.Join(runs, entry.Name()); strings.Contains(entry.Name(), "-"+mapFolder) {
 			if _, err := os.Stat(filepath.Join(dir, reports.MapFile)); err == nil {
 				return dir, nil
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -203,23 +202,4 @@ func (g *Gate) pair(ctx context.Context, chance *rand.Rand, number, played, of i
 	}
 	g.Tell(line)
 	return p, nil
-}
-
-// NewGateDir makes the folder of a gate below runs, named after its start.
-func NewGateDir(runs, scenario string, at time.Time) (string, error) {
-	if err := os.MkdirAll(runs, 0o755); err != nil {
-		return "", err
-	}
-	base := fmt.Sprintf("%s-gate-%s", at.Format("20060102-150405"), scenario)
-	for i := range 100 {
-		dir := filepath.Join(runs, base)
-		if i > 0 {
-			dir = fmt.Sprintf("%s-%d", dir, i+1)
-		}
-		err := os.Mkdir(dir, 0o755)
-		if err == nil || !errors.Is(err, os.ErrExist) {
-			return dir, err
-		}
-	}
-	return "", fmt.Errorf("%s: a hundred gates of this second are there already", filepath.Join(runs, base))
 }

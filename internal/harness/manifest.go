@@ -2,9 +2,7 @@ package harness
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,25 +77,9 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 
 // newRunDir makes the run's folder, named after its start. No other process can have the same one.
 func newRunDir(runs string, m *runlog.Manifest) (string, error) {
-	if err := os.MkdirAll(runs, 0o755); err != nil {
-		return "", err
-	}
-	base := fmt.Sprintf("%s-%s-%s", m.StartedAt.Format("20060102-150405"), m.Scenario, m.Profile)
-	for i := range 100 {
-		m.ID = base
-		if i > 0 {
-			m.ID += "-" + strconv.Itoa(i+1)
-		}
-		dir := filepath.Join(runs, m.ID)
-		err := os.Mkdir(dir, 0o755)
-		if err == nil {
-			return dir, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("%s: a hundred runs of this second are there already", filepath.Join(runs, base))
+	dir, err := NewFolder(runs, m.StartedAt, m.Scenario+"-"+m.Profile)
+	m.ID = filepath.Base(dir)
+	return dir, err
 }
 
 // fingerprint describes this machine from what Linux tells; elsewhere the fields that it lacks stay empty.
