@@ -62,6 +62,7 @@ func (b *bidBook) acts(reading bidReading) []stockAct {
 		}
 		open := p.outcome == purchaseOpen
 		switch {
+		case p.outcome == purchaseShed:
 		case p.outcome == purchaseTurnedAway:
 			act(stepRefuse, p.from, 0)
 		case p.outcome == purchaseFailed, open && p.state == "RETURNED":

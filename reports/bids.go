@@ -19,6 +19,7 @@ type BidAudit struct {
 	Asked           int `json:"asked"`             // purchases
 	Bought          int `json:"bought"`            // answered as bought
 	TurnedAway      int `json:"turned_away"`       // answered as sold out, closed or busy
+	Shed            int `json:"shed"`              // told in the end that the service is overloaded, which says nothing of the bid
 	TurnedAwayEarly int `json:"turned_away_early"` // of them: while what they asked for was certainly free
 
 	// Lost are shares that the buyer was told of and the service does not know; Phantom the other way round, without those
@@ -47,6 +48,7 @@ const (
 	purchaseBought                            // he has the share
 	purchaseFailed                            // units were taken, and given back
 	purchaseTurnedAway                        // no units were taken
+	purchaseShed                              // nor were any; he was told nothing of the bid
 )
 
 // A bidBook is the purchases of a run.
@@ -56,8 +58,11 @@ type bidBook struct {
 	bought []purchase
 }
 
-// bidCodes are the answers that mean that nothing was bought: what the protocol has beside 402.
-var bidCodes = []string{"SOLD_OUT", "CLOSED", "BUSY", "OVERLOADED"}
+// bidCodes are the answers that mean that the bid had nothing for the buyer: what the protocol has beside 402.
+var bidCodes = []string{"SOLD_OUT", "CLOSED", "BUSY"}
+
+// codeOverloaded is the answer of a service that looked at nothing.
+const codeOverloaded = "OVERLOADED"
 
 func (b *bidBook) of(key string) *purchase {
 	if b.keys == nil {
@@ -80,7 +85,7 @@ func (b *bidBook) take(r *runlog.Record) {
 	switch r.Event {
 	case runlog.CallIntent:
 		p := b.of(r.Key)
-		p.units, p.from = r.N, r.At
+		p.units, p.from, p.till, p.outcome = r.N, r.At, math.MaxInt64, purchaseOpen // of several tries the last one counts
 	case runlog.CallAnswer:
 		p := b.of(r.Key)
 		switch {
@@ -90,6 +95,8 @@ func (b *bidBook) take(r *runlog.Record) {
 			p.outcome, p.till = purchaseFailed, r.At
 		case slices.Contains(bidCodes, r.Note):
 			p.outcome, p.till = purchaseTurnedAway, r.At
+		case r.Note == codeOverloaded:
+			p.outcome, p.till = purchaseShed, r.At
 		}
 	case runlog.ServiceCall:
 		if r.Key == "" {
@@ -121,9 +128,13 @@ func (b *bidBook) result() *BidAudit {
 			if !has {
 				res.Lost++
 			}
-		case purchaseTurnedAway, purchaseFailed:
-			if p.outcome == purchaseTurnedAway {
+		case purchaseTurnedAway, purchaseShed, purchaseFailed:
+			switch p.outcome {
+			case purchaseTurnedAway:
 				res.TurnedAway++
+			case purchaseShed:
+				res.Shed++
+			default:
 			}
 			if has {
 				res.Phantom++
@@ -161,7 +172,7 @@ func newFreeUnits(b *bidBook) *freeUnits {
 			steps = append(steps, step{p.from, -p.units})
 		case purchaseFailed:
 			steps = append(steps, step{p.from, -p.units}, step{p.till, p.units})
-		case purchaseTurnedAway:
+		case purchaseTurnedAway, purchaseShed:
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b step) int {
@@ -216,6 +227,7 @@ var bidGauges = []gauge{
 	bidGauge("sold", "units of the bid that were sold, by the service's own book", func(b *BidAudit) int { return b.Sold }),
 	bidGauge("oversold", "units sold beyond those that the bid has", func(b *BidAudit) int { return b.Oversold }),
 	bidGauge("unsold", "units of the bid that nobody has in the end", func(b *BidAudit) int { return b.Unsold }),
+	bidGauge("shed", "buyers of the bid who were told at their last try that the service is overloaded, and nothing of the bid", func(b *BidAudit) int { return b.Shed }),
 	bidGauge("turned_away", "buyers of the bid who were told that it is sold out, closed or busy", func(b *BidAudit) int { return b.TurnedAway }),
 	{
 		MeasureDoc{"bid.illegal", "", "bids whose answers fit no order of events in which each unit is taken once, as porcupine checks it; not known when it could not tell"},
@@ -274,6 +286,9 @@ func (b *BidAudit) sentence() string {
 	s += fmt.Sprintf("; %s turned away", count(int64(b.TurnedAway)))
 	if b.TurnedAwayEarly > 0 {
 		s += fmt.Sprintf(", %s of them while what they asked for was free", count(int64(b.TurnedAwayEarly)))
+	}
+	if b.Shed > 0 {
+		s += fmt.Sprintf("; %s told to come again, until they gave up", count(int64(b.Shed)))
 	}
 	return s + "; order of events: " + b.History
 }

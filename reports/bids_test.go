@@ -57,6 +57,16 @@ func TestABidIsAudited(t *testing.T) {
 			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, TurnedAwayEarly: 1, History: "illegal"},
 		},
 		{
+			"told that the service is overloaded, while all was free: that says nothing of the bid", 10,
+			[]deal{{5, 1, 2, 503, "OVERLOADED", "", 0, 0}, {10, 3, 9, 201, "", "BOUGHT", 0, 0}},
+			BidAudit{Units: 10, Sold: 10, Asked: 2, Bought: 1, Shed: 1, History: "ok"},
+		},
+		{
+			"told so, and kept all the same", 10,
+			[]deal{{10, 1, 2, 503, "OVERLOADED", "BOUGHT", 0, 0}},
+			BidAudit{Units: 10, Sold: 10, Asked: 1, Shed: 1, Phantom: 1, History: "ok"},
+		},
+		{
 			"turned away while another held the units", 10,
 			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED", 0, 0}, {5, 2, 12, 409, "SOLD_OUT", "", 0, 0}},
 			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, History: "ok"},
@@ -115,5 +125,18 @@ func TestALargeSaleInTurnIsFoundToBeInOrder(t *testing.T) {
 	}
 	if got := bidOf(3000, deals...); got.History != "ok" {
 		t.Errorf("the order of events is %s", got.History)
+	}
+}
+
+func TestOfSeveralTriesTheLastOneCounts(t *testing.T) {
+	b := bookOf(10, deal{10, 1, 2, 503, "OVERLOADED", "", 0, 0}, deal{10, 1, 9, 201, "", "BOUGHT", 0, 0})
+	for _, r := range []runlog.Record{
+		{Event: runlog.CallIntent, Channel: "bid", Key: "r0", N: 10, At: 11},
+		{Event: runlog.CallAnswer, Channel: "bid", Key: "r0", Status: 409, Note: "SOLD_OUT", At: 12},
+	} {
+		b.take(&r)
+	}
+	if got, want := *b.result(), (BidAudit{Units: 10, Sold: 10, Asked: 2, Bought: 1, TurnedAway: 1, History: "ok"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -172,7 +172,14 @@ func (b *bid) provision(ctx context.Context, target Target) error {
 	return nil
 }
 
-// call asks for a share once. A buyer who is turned away goes.
+// A buyer who is told that the service is overloaded has heard nothing of the bid: he asks again after the second that the service
+// asks for, under the same request id, so often at most. (ours)
+const (
+	bidTries = 10
+	bidPause = time.Second
+)
+
+// call asks for a share. A buyer who is turned away goes.
 func (b *bid) call(c *PlanCall, due time.Duration) {
 	body, err := json.Marshal(struct {
 		RequestID string `json:"request_id"`
@@ -183,14 +190,31 @@ func (b *bid) call(c *PlanCall, due time.Duration) {
 		b.st.logger.Error("a buyer's request", "call", c.Call, "err", err)
 		return
 	}
+	b.try(c, due, body, 1)
+}
+
+func (b *bid) try(c *PlanCall, due time.Duration, body []byte, n int) {
 	s := Send{
 		Due: due, Method: http.MethodPost, URL: b.target.Public + "/v1/bids/" + bidID + "/shares", Header: jsonHeader, Body: body, Timeout: b.timeout,
 	}
 	if c.Note != "" {
 		s.Wants = http.StatusPaymentRequired
 	}
-	b.push(c, s, func(a Answer) said { return sharesAnswer(c, a) })
+	shed := false
+	judge := func(a Answer) said {
+		got := sharesAnswer(c, a)
+		shed = got.note == codeOverloaded
+		return got
+	}
+	b.pushThen(c, s, judge, func(a Answer) {
+		if shed && n < bidTries {
+			b.try(c, a.At+bidPause, body, n+1)
+		}
+	})
 }
+
+// codeOverloaded is the code of an answer that says nothing but to come again.
+const codeOverloaded = "OVERLOADED"
 
 // sharesAnswer judges what a buyer is told by itself. Whether he was turned away rightly is seen when the books are closed.
 func sharesAnswer(c *PlanCall, a Answer) said {

@@ -1,7 +1,15 @@
 package simulator
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lunchrush/lunchrush/scenarios"
@@ -64,6 +72,56 @@ func TestWhatABuyerIsTold(t *testing.T) {
 			if got.ok != tt.ok || got.note != tt.why {
 				t.Errorf("%+v", got)
 			}
+		})
+	}
+}
+
+func TestABuyerOfABidComesAgainWhenTheServiceIsOverloadedAndOnlyThen(t *testing.T) {
+	shed := `503 {"code":"OVERLOADED"}`
+	tests := []struct {
+		name    string
+		answers []string // the last one from then on
+		want    []string // when he asked
+	}{
+		{"he has it", []string{`201 {"amount":5}`}, []string{"0s"}},
+		{"overloaded twice", []string{shed, shed, `201 {"amount":5}`}, []string{"0s", "1s", "2s"}},
+		{"overloaded, then sold out", []string{shed, `409 {"code":"SOLD_OUT"}`}, []string{"0s", "1s"}},
+		{"busy is an answer of the bid", []string{`503 {"code":"BUSY"}`}, []string{"0s"}},
+		{"he gives up at last", []string{shed}, []string{"0s", "1s", "2s", "3s", "4s", "5s", "6s", "7s", "8s", "9s"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				plan := &Plan{Calls: []PlanCall{{Call: "bid000001", Kind: SendBid, Subject: bidID + "/u000001", N: 5}}}
+				r := newRig(t, plan, &scenarios.Scenario{})
+				var mu sync.Mutex
+				var asked []string
+				r.service = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+					var in struct {
+						RequestID string `json:"request_id"`
+					}
+					if err := json.NewDecoder(q.Body).Decode(&in); err != nil || in.RequestID != "bid000001" {
+						t.Errorf("asked as %q: %v", in.RequestID, err)
+					}
+					mu.Lock()
+					status, body, _ := strings.Cut(tt.answers[min(len(asked), len(tt.answers)-1)], " ")
+					asked = append(asked, r.now().String())
+					mu.Unlock()
+					code, err := strconv.Atoi(status)
+					if err != nil {
+						t.Error(err)
+					}
+					w.WriteHeader(code)
+					fmt.Fprint(w, body)
+				})
+				b := &bid{caller: caller{st: r.stage}, timeout: 10 * time.Second}
+				b.call(&plan.Calls[0], 0)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if !slices.Equal(asked, tt.want) || !b.idle() {
+					t.Errorf("asked at %q, want %q; idle: %v", asked, tt.want, b.idle())
+				}
+			})
 		})
 	}
 }
