@@ -173,9 +173,10 @@ func (b *bid) provision(ctx context.Context, target Target) error {
 }
 
 // A buyer who is told that the service is overloaded has heard nothing of the bid: he asks again after the second that the service
-// asks for, under the same request id, so often at most. (ours)
+// asks for, under the same request id, so often at most, each time after twice the pause. (ours) Without that those who come again are
+// soon six times those who come, and nobody is served: 450 purchases a second became 23.
 const (
-	bidTries = 10
+	bidTries = 6
 	bidPause = time.Second
 )
 
@@ -208,7 +209,7 @@ func (b *bid) try(c *PlanCall, due time.Duration, body []byte, n int) {
 	}
 	b.pushThen(c, s, judge, func(a Answer) {
 		if shed && n < bidTries {
-			b.try(c, a.At+bidPause, body, n+1)
+			b.try(c, a.At+bidPause<<(n-1), body, n+1)
 		}
 	})
 }
