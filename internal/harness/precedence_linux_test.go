@@ -1,8 +1,11 @@
 package harness
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,15 +21,27 @@ func policyOf(t *testing.T) uint32 {
 	return attr.Policy
 }
 
+// takeOrSkip gives precedence, or skips the test where the kernel refuses it, or fails it where LUNCHRUSH_REQUIRE has "realtime".
+func takeOrSkip(t *testing.T, p *precedence) (back func()) {
+	t.Helper()
+	given, back := p.take()
+	if given {
+		return back
+	}
+	back()
+	const why = "the kernel gives this user no real-time threads"
+	if slices.Contains(strings.Split(os.Getenv("LUNCHRUSH_REQUIRE"), ","), "realtime") {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+	return nil
+}
+
 func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p := &precedence{}
-	given, back := p.take()
-	if !given {
-		back()
-		t.Skip("the kernel gives this user no real-time threads")
-	}
+	back := takeOrSkip(t, p)
 	again, backAgain := p.take()
 	if !again || policyOf(t) != unix.SCHED_RR {
 		t.Errorf("policy %d (given twice: %v)", policyOf(t), again)
@@ -47,11 +62,7 @@ func TestAChildOfARunHasNoPrecedence(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p := &precedence{}
-	given, back := p.take()
-	defer back()
-	if !given {
-		t.Skip("the kernel gives this user no real-time threads")
-	}
+	defer takeOrSkip(t, p)()
 	child := exec.Command("sleep", "60")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
