@@ -68,7 +68,7 @@ func (e Engines) compare(o Engines) int {
 type Ground struct {
 	Choice  testbed.Choice
 	Engines Engines
-	RunsDir string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run stay there
+	RunsDir string               // where runs land; the parts' logs wait in a hidden folder of it, and those of a killed run, and of parts that did not start, stay there
 	Binary  string               // the program that is the service; "" means this one
 	Notice  func(message string) // is told what is worth showing while a start takes long; nil: nobody is
 	Held    testbed.Holding      // for a measurement; zero: everybody runs anywhere
@@ -98,7 +98,12 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 		Held:           g.Held,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the %s testbed: %w", g.Choice.Name, err), os.RemoveAll(logs))
+		err = fmt.Errorf("starting the %s testbed: %w", g.Choice.Name, err)
+		if ctx.Err() != nil {
+			return nil, errors.Join(err, os.RemoveAll(logs))
+		}
+		_ = os.Remove(logs) // if empty: the error names the log that says why
+		return nil, err
 	}
 	judge := g.Judge
 	if judge == nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -265,4 +266,28 @@ func TestADatabaseThatDoesNotStartIsQuoted(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "mysql ended: exit status 1: [ERROR] InnoDB: no space left; see "+s.LogDir) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// A database that starts deletes the temporary tables that it finds, so two must not share a folder for them.
+func TestDatabasesThatAreMadeAtTheSameMomentDoNotDisturbEachOther(t *testing.T) {
+	c := require(t, testbed.Local, "mariadb", "redis")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	specs := make([]testbed.Spec, 8)
+	for i := range specs {
+		specs[i] = spec(t)
+	}
+	var all sync.WaitGroup
+	for i, s := range specs {
+		all.Go(func() {
+			stack, err := testbed.Start(t.Context(), c, s)
+			if err != nil {
+				t.Errorf("testbed %d: %v", i, err)
+				return
+			}
+			if err := stack.Close(context.Background()); err != nil {
+				t.Errorf("testbed %d: close: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -256,7 +256,7 @@ func (p programs) template(ctx context.Context, l *ledger, logDir string) (strin
 		return "", err
 	}
 	data := filepath.Join(fresh, "data")
-	if err := p.makeTables(ctx, data, filepath.Join(logDir, "mysql-install.log")); err != nil {
+	if err := p.makeTables(ctx, data, fresh, filepath.Join(logDir, "mysql-install.log")); err != nil {
 		return "", err
 	}
 	if err := os.Rename(data, final); err != nil {
@@ -268,8 +268,9 @@ func (p programs) template(ctx context.Context, l *ledger, logDir string) (strin
 	return final, nil
 }
 
-// makeTables makes a data folder with system tables and a root who needs no password on the socket.
-func (p programs) makeTables(ctx context.Context, data, logPath string) error {
+// makeTables makes a data folder with system tables and a root who needs no password on the socket. Temporary tables are made
+// in tmp, which must be nobody else's: a MariaDB that starts deletes those that it finds there, in the belief that they are its own of old.
+func (p programs) makeTables(ctx context.Context, data, tmp, logPath string) error {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return err
 	}
@@ -281,9 +282,9 @@ func (p programs) makeTables(ctx context.Context, data, logPath string) error {
 	var cmd *exec.Cmd
 	if strings.Contains(filepath.Base(p.database), "mariadb") || p.install != "" {
 		cmd = exec.CommandContext(ctx, p.install, append(asRoot(),
-			"--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", "--force")...)
+			"--datadir="+data, "--tmpdir="+tmp, "--auth-root-authentication-method=normal", "--skip-test-db", "--force")...)
 	} else {
-		cmd = exec.CommandContext(ctx, p.database, append(asRoot(), "--datadir="+data, "--initialize-insecure")...)
+		cmd = exec.CommandContext(ctx, p.database, append(asRoot(), "--datadir="+data, "--tmpdir="+tmp, "--initialize-insecure")...)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := RunTied(cmd, syscall.SIGKILL); err != nil {

@@ -309,7 +309,7 @@ func lastWords(path string) string {
 	// The line that names the mistake beats the farewell after it.
 	last := lines[len(lines)-1]
 	for _, line := range slices.Backward(lines) {
-		if strings.Contains(line, "[ERROR]") && !strings.Contains(line, "Aborting") {
+		if (strings.Contains(line, "[ERROR]") || strings.HasPrefix(line, "ERROR:")) && !strings.Contains(line, "Aborting") {
 			last = line
 			break
 		}

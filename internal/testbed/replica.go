@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -88,13 +89,17 @@ func (s *stack) startReplica(ctx context.Context, found programs) error {
 	if err := copyFolder(data, template); err != nil {
 		return fmt.Errorf("%s: %w", PartReplica, err)
 	}
+	tmp := filepath.Join(s.folder, "replica-tmp") // its own: see makeTables
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return fmt.Errorf("%s: %w", PartReplica, err)
+	}
 	socket := filepath.Join(s.folder, "replica.sock")
 	return withFreePort(func(port int) error {
 		p, err := command{
 			part: PartReplica, path: found.database, logDir: s.spec.LogDir, place: s.spec.Held.ground(),
 			args: append(append(asRoot(),
 				"--datadir="+data, "--socket="+socket, "--pid-file="+filepath.Join(s.folder, "replica.pid"),
-				"--tmpdir="+s.folder, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port),
+				"--tmpdir="+tmp, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port),
 			), following()...),
 		}.start(s.ledger)
 		if err != nil {
