@@ -138,7 +138,7 @@ func (p *process) run(begun chan<- error) {
 	p.started = time.Now()
 	err := p.place.take()
 	if err == nil {
-		err = p.cmd.Start()
+		err = begin(p.cmd)
 	}
 	if err == nil {
 		if err = p.place.wall(p.cmd.Process.Pid); err != nil {

@@ -16,6 +16,9 @@ import (
 // parent-death signal here: what a killed harness leaves is swept by the next start.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// begin starts a child.
+func begin(cmd *exec.Cmd) error { return cmd.Start() }
+
 // startOf is when a process started.
 func startOf(pid int) (string, error) {
 	out, err := exec.Command("ps", "-o", "lstart=", "-p", strconv.Itoa(pid)).Output()
