@@ -25,13 +25,13 @@ type Mutant struct {
 	Err      error  // why it could not be run to its end
 }
 
-// Missed reports whether the run failed for want of the cure.
-func (m *Mutant) Missed() bool { return m.Outcome() == CureMissed }
+// Caught reports whether the run failed for want of the cure.
+func (m *Mutant) Caught() bool { return m.Outcome() == MutantCaught }
 
 // The outcomes of a mutant, besides [Inconclusive], [Skipped] and [NotRun].
 const (
-	CureMissed = "MISSED"     // the run failed, as it should
-	CureUnused = "NOT MISSED" // the run passed without the cure: nothing shows what it is for
+	MutantCaught   = "CAUGHT"   // the run failed, as it should
+	MutantSurvived = "SURVIVED" // the run passed without the cure: nothing shows what it is for
 )
 
 // Outcome is what became of the mutant, in a word.
@@ -46,16 +46,16 @@ func (m *Mutant) Outcome() string {
 	case m.Analysis.Verdict.Outcome == Inconclusive, !m.Analysis.Certified():
 		return Inconclusive
 	case m.Analysis.Verdict.Outcome == Fail:
-		return CureMissed
+		return MutantCaught
 	}
-	return CureUnused
+	return MutantSurvived
 }
 
 // Cures are the switches that mutants took away, sorted by what was seen of them in all scenarios together.
 type Cures struct {
-	Missed    []string // by one scenario at least
-	Unused    []string // by none, and each was tried
-	Undecided []string // by none, and one at least was inconclusive or could not be run
+	Needed    []string // one scenario at least fails without it
+	Unneeded  []string // none does, and each was tried
+	Undecided []string // none does, and one at least was inconclusive or could not be run
 	Skipped   []string // not tried
 }
 
@@ -72,12 +72,12 @@ func CuresOf(mutants []Mutant) Cures {
 	var c Cures
 	for _, key := range slices.Sorted(maps.Keys(seen)) {
 		switch of := seen[key]; {
-		case of[CureMissed]:
-			c.Missed = append(c.Missed, key)
+		case of[MutantCaught]:
+			c.Needed = append(c.Needed, key)
 		case of[Inconclusive] || of[NotRun]:
 			c.Undecided = append(c.Undecided, key)
-		case of[CureUnused]:
-			c.Unused = append(c.Unused, key)
+		case of[MutantSurvived]:
+			c.Unneeded = append(c.Unneeded, key)
 		default:
 			c.Skipped = append(c.Skipped, key)
 		}
@@ -85,16 +85,16 @@ func CuresOf(mutants []Mutant) Cures {
 	return c
 }
 
-// MutantsExit is 98 when a scenario lost money or data with all its cures, 97 when a cure is undecided or none was tried, 99 when one
-// is missed by no scenario, else 0.
+// MutantsExit is 98 when a scenario lost money or data with all its cures, 97 when a cure is undecided or none was tried, 99 when
+// no scenario fails without one, else 0.
 func MutantsExit(mutants []Mutant) int {
 	c := CuresOf(mutants)
 	switch {
 	case slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Control == ExitViolated }):
 		return ExitViolated
-	case len(c.Undecided) > 0, len(c.Missed)+len(c.Unused) == 0:
+	case len(c.Undecided) > 0, len(c.Needed)+len(c.Unneeded) == 0:
 		return ExitInconclusive
-	case len(c.Unused) > 0:
+	case len(c.Unneeded) > 0:
 		return ExitMissed
 	}
 	return ExitPass
@@ -136,14 +136,14 @@ func MutantTable(w io.Writer, mutants []Mutant) error {
 	for _, part := range []struct {
 		what string
 		keys []string
-	}{{"not missed by any scenario", c.Unused}, {"undecided", c.Undecided}, {"skipped", c.Skipped}} {
+	}{{"no scenario fails without", c.Unneeded}, {"undecided", c.Undecided}, {"skipped", c.Skipped}} {
 		if len(part.keys) > 0 {
 			said = append(said, part.what+": "+strings.Join(part.keys, ", "))
 		}
 	}
-	if len(said) == 0 && len(c.Missed) > 0 {
-		said = append(said, "every cure is missed by at least one scenario")
+	if len(said) == 0 && len(c.Needed) > 0 {
+		said = append(said, "without any one of them a scenario fails")
 	}
-	_, err := fmt.Fprintf(w, "\n%d mutants of %d cures: %s\n", len(mutants), len(c.Missed)+len(c.Unused)+len(c.Undecided)+len(c.Skipped), strings.Join(said, "; "))
+	_, err := fmt.Fprintf(w, "\n%d mutants of %d cures: %s\n", len(mutants), len(c.Needed)+len(c.Unneeded)+len(c.Undecided)+len(c.Skipped), strings.Join(said, "; "))
 	return err
 }

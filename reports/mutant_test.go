@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
+func TestACureIsNeededWhereAnyScenarioFailsWithoutIt(t *testing.T) {
 	mutants := []Mutant{
 		{Switch: "a", Value: "none", Scenario: "first", Analysis: judged(Pass, ExitPass)},
 		{Switch: "a", Value: "none", Scenario: "second", Analysis: judged(Fail, ExitViolated)},
@@ -20,7 +20,7 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		{Switch: "i", Value: "off", Scenario: "third", Analysis: strange(judged(Fail, ExitViolated))},
 		{Switch: "f", Value: "off", With: "g silent", Scenario: "first", Analysis: judged(Fail, ExitMissed)},
 	}
-	want := Cures{Missed: []string{"a", "f"}, Unused: []string{"b"}, Undecided: []string{"c", "d", "h", "i"}, Skipped: []string{"e"}}
+	want := Cures{Needed: []string{"a", "f"}, Unneeded: []string{"b"}, Undecided: []string{"c", "d", "h", "i"}, Skipped: []string{"e"}}
 	if got := CuresOf(mutants); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -29,11 +29,11 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"a     none                second  MISSED", "b     1                   first   NOT MISSED", "c     off                 first   INCONCLUSIVE",
+		"a     none                second  CAUGHT", "b     1                   first   SURVIVED", "c     off                 first   INCONCLUSIVE",
 		"d     off                 first   ERROR         -     no port", "e     off                 first   SKIPPED",
-		"f     off, with g silent  first   MISSED",
+		"f     off, with g silent  first   CAUGHT",
 		"h     off                 third   INCONCLUSIVE  -     with all cures it does not pass either: FAIL: 2 orders lost",
-		"9 mutants of 8 cures: not missed by any scenario: b; undecided: c, d, h, i; skipped: e\n",
+		"9 mutants of 8 cures: no scenario fails without: b; undecided: c, d, h, i; skipped: e\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -42,23 +42,23 @@ func TestACureIsMissedByAnyScenarioThatFailsWithoutIt(t *testing.T) {
 }
 
 func TestExitCodeOfMutants(t *testing.T) {
-	missed := Mutant{Switch: "a", Analysis: judged(Fail, ExitViolated)}
-	unused := Mutant{Switch: "b", Analysis: judged(Pass, ExitPass)}
+	caught := Mutant{Switch: "a", Analysis: judged(Fail, ExitViolated)}
+	survived := Mutant{Switch: "b", Analysis: judged(Pass, ExitPass)}
 	doubt := Mutant{Switch: "c", Analysis: judged(Inconclusive, ExitInconclusive)}
 	for _, tt := range []struct {
 		name    string
 		mutants []Mutant
 		code    int
 	}{
-		{"every cure is missed", []Mutant{missed}, ExitPass},
-		{"one is not", []Mutant{missed, unused}, ExitMissed},
-		{"one is not in one scenario, and is in another", []Mutant{missed, unused, {Switch: "b", Analysis: judged(Fail, ExitMissed)}}, ExitPass},
-		{"doubt stands above it", []Mutant{missed, unused, doubt}, ExitInconclusive},
-		{"one that could not be run", []Mutant{missed, {Switch: "d", Err: errors.New("no port")}}, ExitInconclusive},
-		{"one that cannot be tried here is said, and no more", []Mutant{missed, {Switch: "e", Skipped: "needs a replica"}}, ExitPass},
+		{"every mutant is caught", []Mutant{caught}, ExitPass},
+		{"one is not", []Mutant{caught, survived}, ExitMissed},
+		{"one is not in one scenario, and is in another", []Mutant{caught, survived, {Switch: "b", Analysis: judged(Fail, ExitMissed)}}, ExitPass},
+		{"doubt stands above it", []Mutant{caught, survived, doubt}, ExitInconclusive},
+		{"one that could not be run", []Mutant{caught, {Switch: "d", Err: errors.New("no port")}}, ExitInconclusive},
+		{"one that cannot be tried here is said, and no more", []Mutant{caught, {Switch: "e", Skipped: "needs a replica"}}, ExitPass},
 		{"none was tried", []Mutant{{Switch: "e", Skipped: "needs a replica"}}, ExitInconclusive},
 		{"nothing at all", nil, ExitInconclusive},
-		{"money lost with all cures stands above all", []Mutant{missed, doubt, {Switch: "f", Doubt: "FAIL: 1 order lost", Control: ExitViolated}}, ExitViolated},
+		{"money lost with all cures stands above all", []Mutant{caught, doubt, {Switch: "f", Doubt: "FAIL: 1 order lost", Control: ExitViolated}}, ExitViolated},
 	} {
 		if got := MutantsExit(tt.mutants); got != tt.code {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.code)

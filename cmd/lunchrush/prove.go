@@ -33,7 +33,7 @@ side, each on a testbed of its own; one that is inconclusive is tried once more,
 carry is skipped, and said.
 
 --mutate turns one switch after the other back to what it was and plays the hardened side of the scenarios that know it: a cure
-that no run misses is reported, with exit code 99.`,
+without which every run passes is reported, with exit code 99.`,
 		Example: `  lunchrush prove callback-serial
   lunchrush prove notify-duplicates --testbed local --seed 3
   lunchrush prove --all

@@ -63,11 +63,11 @@ func TestProveAllShowsFailureAndCureAndWritesThemDown(t *testing.T) {
 	s.leftovers(t)
 }
 
-func TestMutateMissesACure(t *testing.T) {
+func TestMutateCatchesACureTakenAway(t *testing.T) {
 	t.Parallel()
 	needTestbed(t, sessionTestbed)
 	s := startSession(t, "prove", "--mutate", "twice.yaml", "--testbed", sessionTestbed)
-	lines := []string{`dedupe +none +twice +MISSED`, `1 mutants of 1 cures: every cure is missed by at least one scenario`}
+	lines := []string{`dedupe +none +twice +CAUGHT`, `1 mutants of 1 cures: without any one of them a scenario fails`}
 	switch code := s.wait(t); code {
 	case exitPass:
 	case exitInconclusive: // for late sends, of the control or of the mutant, and for nothing else
@@ -87,7 +87,7 @@ func TestMutateMissesACure(t *testing.T) {
 	}
 	// Goods that fell twice stand whatever the load was.
 	mutants := runsOf(t, s, "without-dedupe")
-	if len(mutants) == 0 && strings.Contains(s.stdout.String(), "MISSED") {
+	if len(mutants) == 0 && strings.Contains(s.stdout.String(), "CAUGHT") {
 		t.Error("the run without its cure has no folder")
 	}
 	for _, dir := range mutants {

@@ -109,7 +109,7 @@ func (a *proveAll) choose(o *overrides, names []string) ([]*scenarios.Scenario, 
 	return list, nil
 }
 
-// runMutants takes each cure away by itself. A cure that no scenario misses is as bad as a failure that is not shown.
+// runMutants takes each cure away by itself. A cure that no scenario needs is as bad as a failure that is not shown.
 func (a *proveAll) runMutants(ctx context.Context, t *terminal, suite *harness.Suite) error {
 	began := time.Now()
 	mutants := suite.Mutate(ctx)

@@ -82,6 +82,7 @@ var opened atomic.Int64
 // Open starts a testbed.
 func Open(ctx context.Context, g Ground) (*Stage, error) {
 	shareCores()
+	collectSeldom()
 	id := fmt.Sprintf("%d-%d-%d", os.Getpid(), time.Now().UnixMilli(), opened.Add(1)) // several may open in one millisecond
 	logs := filepath.Join(g.RunsDir, ".logs-"+id)
 	if err := os.MkdirAll(logs, 0o755); err != nil {

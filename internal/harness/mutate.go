@@ -16,7 +16,7 @@ import (
 )
 
 // Mutate takes each cure away by itself: for every switch that a scenario's as-was side turns back, it plays the hardened
-// side with that switch turned back and all others as they ship. A cure that is worth its switch is missed: the run fails.
+// side with that switch turned back and all others as they ship. A cure that is worth its switch is needed: the run fails.
 // One that fails in a scenario is not tried in another. Before anything is taken away each scenario is played with all its cures:
 // where that does not pass, a failure would say nothing of a cure, and none is tried. The mutants come by switch.
 //
@@ -46,12 +46,12 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 	}
 	var (
 		mu     sync.Mutex
-		missed = map[string]bool{} // guarded by mu
+		caught = map[string]bool{} // guarded by mu
 	)
 	one := func(ctx context.Context, l *lane, i int) {
 		t := trials[i]
 		mu.Lock()
-		known := missed[t.key]
+		known := caught[t.key]
 		mu.Unlock()
 		if known {
 			return
@@ -66,7 +66,7 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 		found[i] = &m
 		mu.Lock()
 		defer mu.Unlock()
-		missed[t.key] = missed[t.key] || m.Missed()
+		caught[t.key] = caught[t.key] || m.Caught()
 	}
 	var crowd, alone []int
 	for i, t := range trials {
