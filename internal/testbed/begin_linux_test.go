@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,13 +39,20 @@ func TestAChildIsOrdinaryAsSoonAsItHasBegun(t *testing.T) {
 			// The test binary itself: a program of several threads from its first moment on.
 			child := exec.Command(os.Args[0], "-test.run=^TestAProcessOfSeveralThreads$")
 			child.Env = append(os.Environ(), "LUNCHRUSH_TEST_THREADS=1")
-			if err := begin(child); err != nil {
+			child.SysProcAttr = childAttributes()
+			out, err := child.StdoutPipe()
+			if err == nil {
+				err = begin(child)
+			}
+			if err != nil {
 				t.Error(err)
 				return
 			}
 			allOrdinary(t, child.Process.Pid, "at once")
-			time.Sleep(20 * time.Millisecond)
-			allOrdinary(t, child.Process.Pid, "later")
+			if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "up\n" {
+				t.Errorf("the child says %q, %v", line, err)
+			}
+			allOrdinary(t, child.Process.Pid, "with all its threads")
 			_ = child.Process.Kill()
 			_ = child.Wait()
 		}
@@ -60,13 +68,18 @@ func TestAProcessOfSeveralThreads(t *testing.T) {
 	if os.Getenv("LUNCHRUSH_TEST_THREADS") == "" {
 		t.Skip("the child of another test")
 	}
+	var begun sync.WaitGroup
 	for range 8 {
+		begun.Add(1)
 		go func() {
 			runtime.LockOSThread()
+			begun.Done()
 			select {}
 		}()
 	}
-	time.Sleep(time.Minute)
+	begun.Wait()
+	os.Stdout.WriteString("up\n")
+	<-t.Context().Done() // it is killed
 }
 
 func allOrdinary(t *testing.T, pid int, when string) {
