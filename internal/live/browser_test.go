@@ -182,3 +182,30 @@ func TestAPageWithoutItsHarnessSaysSo(t *testing.T) {
 	<-p.served
 	chromium.Until(ctx, t, `document.getElementById("link").innerText.includes("does not answer")`)
 }
+
+// A browser sends a form's origin by the page's own rules: a request made by hand does not show whether it may enter.
+func TestTheTokenIsGivenInABrowser(t *testing.T) {
+	ctx := chromium.Start(t)
+	const token = "sesame-sesame-sesame"
+	p, err := Open(Config{Addr: "127.0.0.1:0", Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		p.end()
+		_ = p.Close()
+	}()
+	p.Say("starting the databases")
+	if err := chromedp.Do(ctx, chromedp.Navigate(p.URL())); err != nil {
+		t.Fatal(err)
+	}
+	give := func(token string) {
+		t.Helper()
+		chromium.Until(ctx, t, `document.querySelector("input[name=token]")`)
+		do(ctx, t, fmt.Sprintf(`document.querySelector("input[name=token]").value = %q; document.querySelector("form button").click()`, token))
+	}
+	give(token + "x")
+	chromium.Until(ctx, t, `document.body.innerText.includes("That is not the token.")`)
+	give(token)
+	chromium.Until(ctx, t, `document.getElementById("head") && document.getElementById("head").innerText.includes("starting the databases")`)
+}

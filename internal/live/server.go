@@ -33,11 +33,11 @@ const (
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// cookie has the session of a browser that knows the token. It is not the token.
-const cookie = "lunchrush-ui"
+// A session is the cookie of a browser that knows the token. Cookies know no ports: each page of a host has a name of its own for it.
+type session struct{ name, value string }
 
 func (p *Page) newServer() *http.Server {
-	session := rand.Text()
+	session := session{name: "lunchrush-ui-" + rand.Text(), value: rand.Text()}
 	mux := http.NewServeMux()
 	for pattern, handle := range map[string]http.HandlerFunc{
 		"GET /{$}": p.page, "GET /events": p.events, "GET /report": p.servedReport,
@@ -62,7 +62,7 @@ func (p *Page) guarded(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // with "no-referrer" a browser sends the token's form with the origin "null"
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -89,7 +89,7 @@ func foreign(r *http.Request) bool {
 }
 
 // admitted asks for the token where there is one: a browser brings the cookie that it got for it, a Prometheus the token itself.
-func (p *Page) admitted(session string, next http.HandlerFunc) http.Handler {
+func (p *Page) admitted(session session, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !p.door.asks || p.brought(session, r) {
 			next(w, r)
@@ -104,16 +104,16 @@ func (p *Page) admitted(session string, next http.HandlerFunc) http.Handler {
 	})
 }
 
-func (p *Page) brought(session string, r *http.Request) bool {
+func (p *Page) brought(session session, r *http.Request) bool {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return p.door.knows(token)
 	}
-	c, err := r.Cookie(cookie)
-	return err == nil && subtle.ConstantTimeCompare([]byte(c.Value), []byte(session)) == 1
+	c, err := r.Cookie(session.name)
+	return err == nil && subtle.ConstantTimeCompare([]byte(c.Value), []byte(session.value)) == 1
 }
 
 // enter takes the token from the form.
-func (p *Page) enter(session string, w http.ResponseWriter, r *http.Request) {
+func (p *Page) enter(session session, w http.ResponseWriter, r *http.Request) {
 	if err := ownOrigin(r); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
@@ -122,7 +122,7 @@ func (p *Page) enter(session string, w http.ResponseWriter, r *http.Request) {
 		p.askToken(w, "That is not the token.")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: session.name, Value: session.value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
