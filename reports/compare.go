@@ -62,7 +62,7 @@ type Row struct {
 	Better string   `json:"better"` // LowerBetter, HigherBetter, or NoBetter
 	A      Spread   `json:"a"`
 	B      Spread   `json:"b"`
-	Change *float64 `json:"change,omitempty"` // of the medians, as a part of A's; none from 0
+	Change *float64 `json:"change,omitempty"` // of the medians, as a part of A's; none from 0, and none against what was not seen to end
 	P      *float64 `json:"p,omitempty"`      // none when there are too few runs to differ, and for words
 	Needs  int      `json:"needs,omitempty"`  // how many runs a side it takes; 0: there are enough
 	Says   string   `json:"says"`             // Improved, Worsened, Changed, or Same
@@ -181,6 +181,13 @@ func compareMeasure(m Measure, a, b []Measure) Row {
 	change := *row.B.Median - *row.A.Median
 	if *row.A.Median != 0 {
 		row.Change = pointer(change / math.Abs(*row.A.Median))
+	}
+	// The side that did not end is the longer one, however soon it was given up. By how much is not known then.
+	switch {
+	case row.B.AtLeast && !row.A.AtLeast && change <= 0:
+		change, row.Change = math.Inf(1), nil
+	case row.A.AtLeast && !row.B.AtLeast && change >= 0:
+		change, row.Change = math.Inf(-1), nil
 	}
 	test := stats.Ranks(ranked(a), ranked(b))
 	if row.Needs = test.Needs; row.Needs > 0 {

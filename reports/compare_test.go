@@ -117,6 +117,11 @@ func TestWhatIsSaidOfAMeasure(t *testing.T) {
 			readings("recovery_time", "ns", 20e9, 30e9, 61e9, 62e9), censored(readings("recovery_time", "ns", 60e9, 60e9, 60e9, 60e9)),
 			Worsened, "", "+31.9%", "(p=0.029 n=4)",
 		},
+		{
+			"also when it was given up sooner than the others ended",
+			readings("recovery_time", "ns", 70e9, 71e9, 72e9, 73e9), censored(readings("recovery_time", "ns", 60e9, 60e9, 60e9, 60e9)),
+			Worsened, "", "not seen to end", "(p=0.029 n=4)",
+		},
 		{"words are counted, not ranked", words(Stable, Stable), words(Metastable, Undecided), Same, "words are not ranked", "~", "(n=2, words are not ranked)"},
 	}
 	for _, tt := range tests {

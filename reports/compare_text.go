@@ -216,6 +216,8 @@ func (r *Row) change() string {
 	switch {
 	case r.Says == Same:
 		return Same
+	case r.Change == nil && *r.A.Median != 0:
+		return "not seen to end"
 	case r.Change == nil:
 		return "from 0"
 	}

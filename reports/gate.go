@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -132,6 +133,15 @@ type gateRule struct {
 	ignore  float64 // changes below this are none, in the measure's unit
 	least   float64 // smaller values count as this much, so that there is a ratio
 	unit    string  // "ns", "share"
+}
+
+// limitOf is the logarithm of the ratio, worse to better, at which a change is worse by the margin: a latency that is longer by that
+// share of the base, a goodput of which that share is gone.
+func limitOf(more bool, margin float64) float64 {
+	if more {
+		return -math.Log1p(-margin)
+	}
+	return math.Log1p(margin)
 }
 
 // ignoredNS is the change of a latency that no gate minds. Ours: below it a person feels nothing, and it is a few turns of a

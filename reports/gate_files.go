@@ -90,7 +90,7 @@ func parseGate(text []byte) (*Gate, error) {
 		}
 	}
 	for name, margin := range g.Rules.Margins {
-		if !(margin > 0 && margin <= marginMax) {
+		if !(margin > 0 && margin <= marginMax) || name == MarginGoodput && margin >= 1 {
 			return nil, fmt.Errorf("the margin of %s is %v", name, margin)
 		}
 	}

@@ -158,7 +158,7 @@ func drawIntervals(g *Gate, id, class string, width float64) string {
 
 // inMargins is the interval of a change on a scale where 0 is none, and 1 is worse by the margin.
 func (m *GateMeasure) inMargins() (low, mid, high float64) {
-	limit := math.Log1p(m.Margin)
+	limit := limitOf(m.Better == "more", m.Margin)
 	scaled := func(change float64) float64 {
 		v := math.Log1p(max(change, -1+1e-9)) / limit
 		if m.Better == "more" {

@@ -47,7 +47,7 @@ func TestTheScaleOfMargins(t *testing.T) {
 	if low, mid, high := less.inMargins(); low != 0 || mid < 0.999 || mid > 1.001 || high < 1.99 || high > 2.01 {
 		t.Errorf("%v %v %v", low, mid, high)
 	}
-	more := GateMeasure{Better: "more", Margin: 0.1, Change: GateChange{Low: 1/1.1 - 1, Median: 0, High: 0.1}}
+	more := GateMeasure{Better: "more", Margin: 0.5, Change: GateChange{Low: -0.5, Median: 0, High: 1}}
 	if low, mid, high := more.inMargins(); low > -0.999 || mid != 0 || high < 0.999 || high > 1.001 {
 		t.Errorf("of what is better the more there is: %v %v %v", low, mid, high)
 	}

@@ -94,7 +94,7 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 	m.P = stats.SignFlip(d, seed)
 	m.Change = changeOf(r, low, high, lowBy.Median)
 
-	limit := math.Log1p(m.Margin)
+	limit := limitOf(r.more, m.Margin)
 	switch {
 	case low.Low > limit && lowBy.Low > r.ignore:
 		m.Status = Fail

@@ -44,8 +44,8 @@ func NoiseOf(pairs []GatePair, rules GateRules, from, to time.Time) *GateNoise {
 	n := &GateNoise{Pairs: len(pairs), From: from, To: to, Measures: []GateNoiseMeasure{}}
 	g := Gate{Pairs: pairs}
 	for _, r := range g.names() {
-		base, head, _, err := g.values(r)
-		if err != nil || len(base) < stats.MedianNeeds(0.95) {
+		base, head, _, _ := g.values(r) // of the pairs that have both
+		if len(base) < stats.MedianNeeds(0.95) {
 			continue
 		}
 		d, err := worse(r, base, head)
@@ -53,7 +53,7 @@ func NoiseOf(pairs []GatePair, rules GateRules, from, to time.Time) *GateNoise {
 			continue
 		}
 		m := GateNoiseMeasure{Name: r.name, Pairs: len(d), Spread: deviation(d), Apart: deviation(apart(r, base, head)), Margin: rules.Margins[r.margin]}
-		limit, root := math.Log1p(m.Margin), math.Sqrt(float64(rules.Pairs))
+		limit, root := limitOf(r.more, m.Margin), math.Sqrt(float64(rules.Pairs))
 		half := z95 * medianError * m.Spread / root
 		m.Width = math.Expm1(half)
 		m.Below = half >= limit && (r.ignore == 0 || z95*medianError*m.Apart/root >= r.ignore)

@@ -120,6 +120,11 @@ func (g *Gate) noiseLines() []string {
 		}
 		most = max(most, m.Needs)
 	}
+	for i := range g.Measures {
+		if name := g.Measures[i].Name; g.Noise.Of(name) == nil {
+			lines = append(lines, name+": its noise on this machine is not known")
+		}
+	}
 	if len(lines) == 0 {
 		lines = append(lines, fmt.Sprintf("the margins are above this machine's own noise, measured by %d pairs of one build until %s; %d pairs are enough for an unchanged one",
 			g.Noise.Pairs, g.Noise.To.Format("2006-01-02"), most))

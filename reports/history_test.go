@@ -137,6 +137,23 @@ func TestWhatElseChangedIsNamed(t *testing.T) {
 	}
 }
 
+// The run with the change in it may be one that tells nothing.
+func TestWhatChangedBetweenTheGroupsIsNamedToo(t *testing.T) {
+	h := pastRuns(t, 9, 3, func(i int, a *Analysis) {
+		a.Run.Lunchrush = "v1"
+		if i >= 5 {
+			a.Run.Lunchrush = "v2"
+		}
+		if i == 5 {
+			a.Certificate[0].Status = failed
+		}
+	})
+	track := &h.Tracks[0]
+	if said := strings.Join(track.remarks(), "\n"); track.Runs[5].Doubt == "" || !strings.Contains(said, "another program since 2026-11-20 05:00: v2, before v1") {
+		t.Errorf("doubt of the run: %q; said:\n%s", track.Runs[5].Doubt, said)
+	}
+}
+
 func TestFoldersThatTellNothingAreNamed(t *testing.T) {
 	h := pastRuns(t, 2, 5, func(int, *Analysis) {})
 	runFolder(t, h.Dir, "running", passedRun(), false)

@@ -76,11 +76,14 @@ func (t *Track) name() string {
 // remarks are what else changed between the runs before and the last ones: it may be the reason.
 func (t *Track) remarks() []string {
 	var list []string
+	newest := &t.Runs[len(t.Runs)-1].Run
 	seen := 0
-	for i := len(t.Runs) - 1; i > 0 && seen < t.Last; i-- {
+	for i := len(t.Runs) - 1; i > 0; i-- {
 		p := &t.Runs[i]
-		if p.Doubt == "" {
-			seen++
+		if p.Doubt == "" && sameMachine(&p.Run, newest) {
+			if seen++; seen > t.Last {
+				break // the newest of the runs before
+			}
 		}
 		for _, what := range p.Changed {
 			text := fmt.Sprintf("%s since %s", newWords[what], when(p.Run.StartedAt))

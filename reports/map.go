@@ -80,10 +80,11 @@ type MapCell struct {
 // A MapBoundary is what a row of the map says: up to which load the service came back after a trigger of that length, and from
 // which on it stayed down. -1: no such load was seen.
 type MapBoundary struct {
-	TriggerNS int64   `json:"trigger_ns"`
-	UpTo      float64 `json:"up_to_per_s"`
-	DownFrom  float64 `json:"down_from_per_s"`
-	Narrow    bool    `json:"narrow"` // no load of the map lies between them, or there is no boundary within it
+	TriggerNS int64     `json:"trigger_ns"`
+	UpTo      float64   `json:"up_to_per_s"`
+	DownFrom  float64   `json:"down_from_per_s"`
+	UpBeyond  []float64 `json:"up_beyond_per_s,omitempty"` // loads above DownFrom at which it came back: the row contradicts itself
+	Narrow    bool      `json:"narrow"`                    // no load of the map lies between them, or there is no boundary within it, and nothing contradicts it
 }
 
 // A MapModel is the boundary that the model has for long triggers: rho* = 1 / (1 + a), a being the retries of each operation.
@@ -140,12 +141,15 @@ func (m *StabilityMap) cell(load float64, trigger int64) *MapCell {
 	return nil
 }
 
-// Take enters a cell that was played. One that was played before is replaced.
+// Take enters a cell that was played. One that was played before is replaced, but what it lost is lost.
 func (m *StabilityMap) Take(c MapCell) {
 	c.Tries = 1
 	if old := m.cell(c.LoadPerS, c.TriggerNS); old != nil {
 		c.Tries += old.Tries
 		c.TookNS += old.TookNS
+		if old.Violated && !c.Violated {
+			c.Violated, c.LossFen, c.Dir = true, old.LossFen, old.Dir
+		}
 		*old = c
 		return
 	}
@@ -215,7 +219,14 @@ func (m *StabilityMap) Conclude(why string) {
 	}
 	for _, trigger := range m.TriggersNS {
 		low, high := m.between(trigger)
-		m.Rows = append(m.Rows, MapBoundary{TriggerNS: trigger, UpTo: at(low), DownFrom: at(high), Narrow: high-low <= 1})
+		row := MapBoundary{TriggerNS: trigger, UpTo: at(low), DownFrom: at(high)}
+		for i := high + 1; i < len(m.LoadsPerS); i++ {
+			if c := m.cell(m.LoadsPerS[i], trigger); c != nil && c.Up() {
+				row.UpBeyond = append(row.UpBeyond, c.LoadPerS)
+			}
+		}
+		row.Narrow = high-low <= 1 && row.UpBeyond == nil
+		m.Rows = append(m.Rows, row)
 	}
 	m.Model = m.model()
 }

@@ -94,6 +94,34 @@ func TestAGridPlaysEveryCellOnce(t *testing.T) {
 	}
 }
 
+func TestARowThatContradictsItselfHasNoBoundary(t *testing.T) {
+	m := newTestMap([]float64{8, 10, 12, 14}, 5*time.Second)
+	m.Grid = true
+	for load, class := range map[float64]string{8: Stable, 10: Metastable, 12: Stable, 14: Recovering} {
+		m.Take(played(load, 5*time.Second, class))
+	}
+	m.Conclude("")
+	if r := m.Rows[0]; r.UpTo != 8 || r.DownFrom != 10 || r.Narrow || m.ExitCode() != ExitInconclusive {
+		t.Errorf("%+v, exit code %d", r, m.ExitCode())
+	}
+	if got := m.boundary(m.Rows[0]); got != "stays down at 10 orders/s and comes back at 12 and 14: there is no boundary to name" {
+		t.Error(got)
+	}
+}
+
+func TestWhatACellLostIsLostThoughItIsPlayedAgain(t *testing.T) {
+	m := newTestMap([]float64{8}, 5*time.Second)
+	m.Profile = "hardened"
+	lost := played(8, 5*time.Second, Undecided)
+	lost.Disturbed, lost.Violated, lost.LossFen, lost.Dir = true, true, 390, "first"
+	m.Take(lost)
+	m.Take(played(8, 5*time.Second, Stable))
+	m.Conclude("")
+	if c := m.Cells[0]; !c.Violated || c.LossFen != 390 || c.Dir != "first" || c.Class != Stable || m.ExitCode() != ExitViolated {
+		t.Errorf("%+v, exit code %d", c, m.ExitCode())
+	}
+}
+
 func TestACellThatCannotBeDecidedMakesWayForItsNeighbours(t *testing.T) {
 	m := newTestMap([]float64{4, 8, 12, 16, 20}, 10*time.Second)
 	for {

@@ -91,6 +91,12 @@ func rate(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 // boundary is a row of the map in words.
 func (m *StabilityMap) boundary(r MapBoundary) string {
 	switch {
+	case r.UpBeyond != nil:
+		var loads []string
+		for _, load := range r.UpBeyond {
+			loads = append(loads, rate(load))
+		}
+		return "stays down at " + rate(r.DownFrom) + " orders/s and comes back at " + strings.Join(loads, " and ") + ": there is no boundary to name"
 	case r.UpTo < 0 && r.DownFrom < 0:
 		return "nothing is known yet"
 	case r.DownFrom < 0 && r.Narrow:
