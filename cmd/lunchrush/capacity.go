@@ -199,10 +199,10 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
-	if err := closeStage(t, stage, err); err != nil {
-		return err
+	if err == nil {
+		err = codeOf(found.ExitCode())
 	}
-	return codeOf(found.ExitCode())
+	return closeStage(t, stage, err)
 }
 
 // concludeAgain draws the reports of a capacity search anew from its trials; false when there is none of that name.

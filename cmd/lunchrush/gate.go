@@ -195,13 +195,16 @@ func (f *gateFlags) run(ctx context.Context, t *terminal, s *scenarios.Scenario,
 		return errors.Join(err, os.Remove(g.Dir)) // nothing is in it yet
 	}
 	gate, err := f.play(ctx, t, stage, g)
-	if err := closeStage(t, stage, err); err != nil {
-		return err
+	switch {
+	case err != nil && gate != nil && gate.Violated():
+		t.say("the gate ended early: %v", err) // which lost money or data does not outweigh
+		err = codeOf(exitInvariant)
+	case err == nil && f.calibrate && gate.Verdict.ExitCode != exitInvariant && len(gate.Pairs) == f.rules.Pairs:
+		// How it would have been judged is not its question.
+	case err == nil:
+		err = codeOf(gate.Verdict.ExitCode)
 	}
-	if f.calibrate && gate.Verdict.ExitCode != exitInvariant && len(gate.Pairs) == f.rules.Pairs {
-		return nil // how it would have been judged is not its question
-	}
-	return codeOf(gate.Verdict.ExitCode)
+	return closeStage(t, stage, err)
 }
 
 // folder is where the gate's files and runs go.

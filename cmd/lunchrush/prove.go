@@ -110,11 +110,11 @@ func proveAlone(ctx context.Context, t *terminal, screen *screen, p place, s *sc
 		return err
 	}
 	proof, err := proveOne(ctx, t, screen, stage, s, seed, p.runs)
-	if err := closeStage(t, stage, err); err != nil {
-		return err
+	if err == nil {
+		printProof(t, &proof)
+		err = codeOf(proof.ExitCode())
 	}
-	printProof(t, &proof)
-	return codeOf(proof.ExitCode())
+	return closeStage(t, stage, err)
 }
 
 // proveOne proves a scenario with each run's progress and summary shown.

@@ -135,15 +135,14 @@ func runOne(ctx context.Context, t *terminal, screen *screen, p place, s *scenar
 	if err == nil && kick && harness.WantsKick(result.Analysis.Stability, s) {
 		kicked, err = kickTest(ctx, t, screen, stage, s, side, seed, p.runs, result)
 	}
-	if err := closeStage(t, stage, err); err != nil {
-		return err
-	}
 	// The second run is another than the one that was asked for: it only tells what the first one's staying down means. Money
 	// that it lost is lost all the same.
-	if k := kicked.Analysis; k != nil && k.Verdict.ExitCode == exitInvariant {
-		return verdictOf(k)
+	if k := kicked.Analysis; err == nil && k != nil && k.Verdict.ExitCode == exitInvariant {
+		err = verdictOf(k)
+	} else if err == nil {
+		err = verdictOf(result.Analysis)
 	}
-	return verdictOf(result.Analysis)
+	return closeStage(t, stage, err)
 }
 
 // kickTest plays a run that stayed down again, with a lull. The result is empty where there can be none.
@@ -194,7 +193,8 @@ func openStage(ctx context.Context, t *terminal, p place, s *scenarios.Scenario)
 	return stage, nil
 }
 
-// closeStage stops the testbed whatever err is, and returns the first trouble.
+// closeStage stops the testbed whatever err is, and returns the first trouble. A verdict that is not a pass is one: a testbed that
+// does not stop does not hide it.
 func closeStage(t *terminal, stage *harness.Stage, err error) error {
 	closeErr := stage.Close()
 	if err != nil {

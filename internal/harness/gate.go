@@ -134,10 +134,13 @@ func (g *Gate) play(ctx context.Context, out *reports.Gate) error {
 	for _, side := range []string{reports.SideBase, reports.SideHead} {
 		g.Tell("warm-up: " + side)
 		r, err := g.Play(ctx, side, g.Rules.Seed)
+		if err == nil || r.Broken != "" && ctx.Err() == nil { // what was lost stays lost
+			out.WarmUps = append(out.WarmUps, r)
+		}
 		if err != nil {
 			return fmt.Errorf("warm-up of the %s: %w", side, err)
 		}
-		if out.WarmUps = append(out.WarmUps, r); out.Violated() {
+		if out.Violated() {
 			return nil
 		}
 	}
@@ -145,6 +148,10 @@ func (g *Gate) play(ctx context.Context, out *reports.Gate) error {
 		for len(out.Pairs) < until {
 			p, err := g.pair(ctx, chance, len(out.Pairs)+1, len(out.Pairs)+len(out.Repeated), until)
 			if err != nil {
+				if lost := p.Base.Broken + p.Head.Broken; lost != "" && ctx.Err() == nil { // as above
+					p.Why = err.Error()
+					out.Repeated = append(out.Repeated, p)
+				}
 				return err
 			}
 			if p.Why == "" {

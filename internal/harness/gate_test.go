@@ -212,6 +212,24 @@ func TestARunThatCannotBeMadeEndsTheGate(t *testing.T) {
 	}
 }
 
+func TestWhatARunLostBeforeItBrokeOffFailsTheGate(t *testing.T) {
+	for _, at := range []int{1, 7} { // in the head's warm-up, and in a pair
+		p := &pairPlayer{slower: 1, noise: 0.01}
+		g, _ := gateWith(t, p)
+		g.Play = func(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {
+			r, err := p.play(ctx, side, seed)
+			if len(p.played) == at+1 {
+				r.Broken, err = "5 orders dispensed twice", errors.New("service died")
+			}
+			return r, err
+		}
+		out, err := g.Run(t.Context())
+		if err == nil || !out.Violated() || out.Verdict.ExitCode != reports.ExitViolated || !strings.Contains(out.Verdict.Headline, "5 orders dispensed twice") {
+			t.Errorf("run %d: %v, %+v", at, err, out.Verdict)
+		}
+	}
+}
+
 func TestSwitchesForOneSideAlone(t *testing.T) {
 	sc, err := scenarios.Find("gate-lunch", Known())
 	if err != nil {

@@ -88,7 +88,10 @@ func (s *Sweep) Run(ctx context.Context) (err error) {
 		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s of load", rateText(load), time.Duration(trigger), sc.Length().Round(time.Second)))
 		cell, broke := s.play(ctx, stage, sc, load, trigger)
 		if ctx.Err() != nil {
-			return errors.Join(broke, s.conclude("interrupted"))
+			if broke == nil {
+				s.Map.Take(cell)
+			}
+			return errors.Join(broke, context.Cause(ctx), s.conclude("interrupted"))
 		}
 		if broke != nil {
 			_ = stage.Close() // the run has told what went wrong
@@ -108,9 +111,11 @@ func (s *Sweep) play(ctx context.Context, stage *Stage, sc *scenarios.Scenario, 
 	label := fmt.Sprintf("%s-%s-per-s-%s", s.Side, rateText(load), time.Duration(trigger))
 	result, err := s.Play(ctx, stage, sc, label)
 	c := reports.MapCell{LoadPerS: load, TriggerNS: trigger, Class: reports.Undecided, Disturbed: true}
-	if err == nil {
+	if result.Analysis != nil {
 		c = reports.CellOf(result.Analysis, load, trigger)
-	} else {
+	}
+	if err != nil {
+		c.Class, c.Disturbed = reports.Undecided, true // what it lost until then is lost
 		c.Why = "the run broke off: " + strings.Join(strings.Fields(err.Error()), " ")
 	}
 	c.TookNS = int64(time.Since(began))

@@ -112,6 +112,48 @@ func TestARunThatBreaksOffCostsItsTestbedAndNotTheMap(t *testing.T) {
 	}
 }
 
+func TestWhatACellLostBeforeItsRunBrokeOffIsLost(t *testing.T) {
+	d := newDesk(t, nil)
+	play := d.Play
+	d.Play = func(ctx context.Context, stage *Stage, sc *scenarios.Scenario, label string) (Result, error) {
+		result, err := play(ctx, stage, sc, label)
+		if len(d.played) == 1 {
+			result.Analysis.Verdict, err = reports.Verdict{ExitCode: reports.ExitViolated, LossFen: 390}, errors.New("the service died")
+		}
+		return result, err
+	}
+	if err := d.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	violated := 0
+	for i := range d.Map.Cells {
+		if c := &d.Map.Cells[i]; c.Violated && c.LossFen == 390 && c.Tries == 2 {
+			violated++
+		}
+	}
+	if violated != 1 {
+		t.Errorf("%d cells lost money: %+v", violated, d.Map.Cells)
+	}
+}
+
+// What is judged when Ctrl-C comes was played whole.
+func TestACellThatWasWholeWhenTheSweepWasInterruptedIsKept(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	d := newDesk(t, nil)
+	d.fails = func(n int) error {
+		if n == 2 {
+			cancel()
+		}
+		return nil
+	}
+	if err := d.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if back, err := reports.ReadMap(d.Dir); err != nil || back.Why != "interrupted" || len(back.Cells) != 2 {
+		t.Fatalf("%v, %+v", err, back)
+	}
+}
+
 func TestASweepKeepsItsBudget(t *testing.T) {
 	d := newDesk(t, func(s *Sweep) { s.Budget = time.Minute })
 	if err := d.Run(t.Context()); err != nil {
