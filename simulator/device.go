@@ -142,6 +142,13 @@ func (d *device) next() {
 	}
 }
 
+// busy reports whether the motor turns or a command waits for it.
+func (d *device) busy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.running != nil || len(d.waiting) > 0
+}
+
 func (d *device) start(v *vend) {
 	d.running = v
 	var takes time.Duration

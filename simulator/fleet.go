@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -202,6 +203,10 @@ func (f *fleet) offline(name string, pause time.Duration) {
 	m.until = max(m.until, until)
 	m.line.Unlock()
 	m.hangUp()
+}
+
+func (f *fleet) idle() bool {
+	return !slices.ContainsFunc(f.machines, func(m *machine) bool { return m.busy() })
 }
 
 // offlineUntil is the moment up to which the machine is not to be reached; it may have passed.

@@ -99,6 +99,9 @@ type machineFleet interface {
 	// offline makes a machine stop polling and beating for a while from now.
 	offline(machine string, pause time.Duration)
 
+	// idle reports whether no motor turns and no command waits for one.
+	idle() bool
+
 	// stop ends all polls and waits for them.
 	stop()
 }

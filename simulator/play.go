@@ -377,8 +377,10 @@ func (p *play) quiet() bool {
 			return false
 		}
 	}
-	next, some := p.timeline.NextDue(kinds...)
-	return !some || next > p.Now()+drainAhead
+	if next, some := p.timeline.NextDue(kinds...); some && next <= p.Now()+drainAhead {
+		return false
+	}
+	return p.fleet.idle() // goods that fall late, or a second time, fall though nobody waits for them
 }
 
 // serviceIsDone asks the service whether it has anything left to do for an order that was paid.

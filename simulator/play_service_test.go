@@ -36,7 +36,8 @@ type paperService struct {
 	bell     chan struct{}            // closed when there is a new command
 	done     chan struct{}
 	wg       sync.WaitGroup
-	status   int // what every request is answered when it is not 0
+	status   int  // what every request is answered when it is not 0
+	hasty    bool // an order is refunded as soon as its machine has been told
 }
 
 type paperOrder struct {
@@ -283,7 +284,14 @@ func (p *paperService) poll(w http.ResponseWriter, r *http.Request) {
 			next = q[0]
 		}
 		bell := p.bell
+		refund := next != nil && p.hasty && next.state == "DISPENSING"
+		if refund {
+			next.state = "REFUNDED"
+		}
 		p.mu.Unlock()
+		if refund {
+			p.refund(next, next.channel, next.txn)
+		}
 		if next != nil {
 			_ = json.NewEncoder(w).Encode(map[string]any{"command_id": "c" + next.id, "order_id": next.id, "kind": "dispense", "slot": next.slot, "ttl_ms": 60_000})
 			return

@@ -188,6 +188,26 @@ func TestPlayAgainstAServiceThatDoesItRight(t *testing.T) {
 }
 
 // readFiles reads what other programs read of the folder: the plan, results.bin and latency.hlog.
+// Goods that fall after their refund are a loss, and nobody waits for them: the run must.
+func TestTheDrainWaitsForMotorsThatTurn(t *testing.T) {
+	s := smallScenario()
+	s.Payments.Probes, s.Buyers = 0, scenarios.Buyers{}
+	s.Machines = scenarios.Machines{Dispense: scenarios.Delay{Kind: "constant", A: 3 * time.Second}}
+	g := newPlayground(t, s, nil)
+	service := newPaperService(t, g.ServiceSettings())
+	service.hasty = true
+	defer service.close()
+	out, err := g.Play(t.Context(), service.target())
+	if err != nil || !out.Drained {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	r := g.records(t)
+	told, fell := len(r[runlog.MachineCommand]), len(r[runlog.MachineDropped])
+	if told < g.cfg.Plan.Header.Orders/2 || fell != told {
+		t.Errorf("%d commands, and goods fell %d times", told, fell)
+	}
+}
+
 func (g *playground) readFiles(t *testing.T, sends int) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(g.dir, runlog.PlanFile))
