@@ -57,10 +57,10 @@ func openReprice(st *stage) (workload, error) { return &reprice{caller{st: st}},
 func (p *reprice) call(c *PlanCall, due time.Duration) {
 	machine, slot, _ := strings.Cut(c.Subject, "/")
 	n, _ := strconv.Atoi(slot) // the plan's own
-	p.st.after(due-time.Millisecond, func() { p.st.prices.announce(machine, n, c.Fen) })
 	s := Send{
 		Due: due, Method: http.MethodPost, URL: p.target.Internal + "/internal/prices/" + machine + "/" + slot,
 		Header: jsonHeader, Body: fmt.Appendf(nil, `{"price_fen":%d}`, c.Fen),
+		Intent: func(time.Duration) { p.st.prices.announce(machine, n, c.Fen) },
 	}
 	p.push(c, s, func(a Answer) said {
 		if a.Status != http.StatusNoContent {

@@ -155,12 +155,21 @@ func (t *Timeline) Close() {
 	t.wake()
 }
 
-// drop takes everything that is not due yet off the timeline: the retries and heartbeats that a run's end leaves behind.
+// leftBehind is how long a send must have been due at the end to be one that found no worker rather than one whose turn had just come.
+const leftBehind = 100 * time.Millisecond
+
+// drop takes everything off the timeline: the retries and heartbeats that a run's end leaves behind, and what was due and never
+// left, because all workers waited. That stays offered.
 func (t *Timeline) drop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	due := t.now() - leftBehind
 	for _, e := range t.queue {
-		t.tally(e.Kind).pushed--
+		if c := t.tally(e.Kind); e.Due <= due {
+			c.offered++
+		} else {
+			c.pushed--
+		}
 	}
 	t.queue = nil
 	t.wake()
@@ -200,7 +209,9 @@ func (t *Timeline) Run(ctx context.Context) error {
 	})
 	defer stop()
 	for r := range attacker.Attack(t.target, t, 0, "") {
-		err = errors.Join(err, t.report(r))
+		if reportErr := t.report(r); err == nil {
+			err = reportErr // a file that cannot be written fails for each send from then on: the first says it
+		}
 	}
 	t.finish()
 	if c, ok := t.transport.(interface{ CloseIdleConnections() }); ok {

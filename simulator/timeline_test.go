@@ -271,6 +271,57 @@ func TestCancelStopsAtOnceAndCountsWhatWasNotSent(t *testing.T) {
 }
 
 // The same over real connections, on the system's clock: what a bubble cannot see.
+func TestWhatWasDueAndNeverLeftStaysOfferedWhenARunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSendLog()
+		tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, 2)
+		for i := range 5 {
+			if err := tl.Push(l.send(fmt.Sprint(i), 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tl.Push(l.send("later", time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, tl.drop)
+		time.AfterFunc(2*time.Second, cancel)
+		if err := tl.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled run answers %v", err)
+		}
+		if c := tl.Counts()[SendCreate]; c != (TimelineCounts{Pushed: 5, Offered: 5, Sent: 2, Unsent: 3, Failed: 2, Silent: 2}) {
+			t.Errorf("counts are %+v", c)
+		}
+	})
+}
+
+// A full disk fails each of thousands of results.
+func TestResultsThatCannotBeWrittenAreSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSendLog()
+		tl := NewTimeline(TimelineConfig{
+			Start: time.Now(), Workers: 2, ticking: true,
+			Transport: sinkFunc(func(*http.Request) (*http.Response, error) { return answered(200, ""), nil }),
+			Result:    func(*vegeta.Result) error { return errors.New("no space left") },
+		})
+		for i := range 20 {
+			if err := tl.Push(l.send(fmt.Sprint(i), 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tl.Close()
+		if err := tl.Run(t.Context()); err == nil || strings.Count(err.Error(), "no space left") != 1 {
+			t.Errorf("got %q", err)
+		}
+		if len(l.came) != 20 {
+			t.Errorf("%d of 20 sends came back", len(l.came))
+		}
+	})
+}
+
 func TestOverTheLoopback(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}

@@ -160,8 +160,11 @@ func (c *caller) push(p *PlanCall, s Send, judge func(Answer) said) {
 // pushThen is push with what follows from the answer, or from its lack, once that is booked.
 func (c *caller) pushThen(p *PlanCall, s Send, judge func(Answer) said, then func(Answer)) {
 	s.Kind = p.Kind
-	due := s.Due
+	due, before := s.Due, s.Intent
 	s.Intent = func(at time.Duration) {
+		if before != nil {
+			before(at)
+		}
 		c.st.book(runlog.Record{
 			At: int64(at), Event: runlog.CallIntent, Key: p.Call, Channel: p.Kind, ID: p.Subject, N: p.N, Fen: p.Fen, Due: int64(due),
 		})

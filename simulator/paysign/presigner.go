@@ -48,10 +48,12 @@ type Presigner struct {
 	closed bool
 }
 
+// cores is what the runtime gave this process at its start. Whoever changes that later, as a run does, makes no cores.
+var cores = runtime.GOMAXPROCS(0)
+
 // NewPresigner starts workers goroutines (0: one for each core but one, at least one) over a queue of at most limit jobs
 // (0: 65,536). It stops when ctx is canceled or at Close.
 func NewPresigner(ctx context.Context, workers, limit int) *Presigner {
-	cores := runtime.GOMAXPROCS(0)
 	if workers <= 0 {
 		workers = max(1, cores-1)
 	}

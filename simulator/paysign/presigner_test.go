@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,5 +100,31 @@ func TestPresignerStopsWithItsContext(t *testing.T) {
 			t.Errorf("got %v, want ErrClosed", err)
 		}
 		p.Close() // returns: the workers have ended
+	})
+}
+
+// A run has the runtime use more threads than there are cores: those that sign must not.
+func TestPresignerLeavesACoreToTheSendsThoughThereAreMoreThreads(t *testing.T) {
+	cores := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4 * cores))
+	synctest.Test(t, func(t *testing.T) {
+		p := paysign.NewPresigner(t.Context(), 0, 0)
+		defer p.Close()
+		var begun atomic.Int32
+		over := make(chan struct{})
+		for range 4 * cores {
+			if err := p.Submit(paysign.Job{
+				Make: func(time.Time) (http.Header, []byte, error) { begun.Add(1); <-over; return nil, nil, nil },
+				Done: func(http.Header, []byte, error) {},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if got, want := int(begun.Load()), max(1, cores-1); got != want {
+			t.Errorf("%d sign at once on %d cores, want %d", got, cores, want)
+		}
+		close(over)
+		synctest.Wait()
 	})
 }
