@@ -29,6 +29,8 @@ type faults struct {
 	wants   map[string][]chaos.Surface // what the faults on a site need of it
 	closers []func() error
 	parts   []*part
+
+	bystanders []bystander
 }
 
 // newFaults understands the scenario's faults; nothing is opened yet.
@@ -150,7 +152,7 @@ func (f *faults) openURL(site, base string) (string, error) {
 	return u.String(), nil
 }
 
-// grip takes hold of the stack's parts that are to be broken.
+// grip takes hold of the stack's parts that are to be broken, and watches the others.
 func (f *faults) grip(stack testbed.Stack) error {
 	for _, e := range f.entries {
 		if err := unable(stack, e.Target.Name, e.Kind); err != nil {
@@ -190,6 +192,7 @@ func (f *faults) grip(stack testbed.Stack) error {
 			f.closers = append(f.closers, db.Admin.Close, db.User.Close)
 		}
 	}
+	f.attend(stack)
 	return nil
 }
 
@@ -320,7 +323,14 @@ func (f *faults) seize(t *town) error {
 
 // died returns the first part's death that no fault has ordered.
 func (f *faults) died(ctx context.Context) error {
-	deaths := make(chan error, len(f.parts))
+	deaths := make(chan error, len(f.parts)+len(f.bystanders))
+	for _, b := range f.bystanders {
+		go func() {
+			if err := b.death(ctx); err != nil {
+				deaths <- err
+			}
+		}()
+	}
 	for _, p := range f.parts {
 		go func() {
 			select {

@@ -300,9 +300,9 @@ func (s *stack) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var failed []error
-	failed = append(failed, s.admin.close())
+	failed = append(failed, s.farewell(PartMySQL, s.admin.close()))
 	if s.replica != nil {
-		failed = append(failed, s.replica.close())
+		failed = append(failed, s.farewell(PartReplica, s.replica.close()))
 	}
 	failed = append(failed, s.stopParts(ctx, order)...)
 	for _, f := range slices.Backward(undo) {
@@ -317,6 +317,18 @@ func (s *stack) Close(ctx context.Context) error {
 	}
 	close(s.closed)
 	return s.err
+}
+
+// farewell is what went wrong with the last words to a part: nothing when it has died before, which somebody else has told of.
+func (s *stack) farewell(name Part, err error) error {
+	if i := s.Part(name); i != nil {
+		select {
+		case <-i.Exited():
+			return nil
+		default:
+		}
+	}
+	return err
 }
 
 // stopParts stops the services in reverse order, then what they stood on, all at once: stopping a container takes the
