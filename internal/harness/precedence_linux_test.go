@@ -57,6 +57,27 @@ func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	}
 }
 
+// Who runs it with nice wants it nice again.
+func TestThreadsAreAsNiceAfterwardsAsTheyWere(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and the thread ends with this goroutine
+		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 7); err != nil {
+			t.Error(err)
+			return
+		}
+		p := &precedence{}
+		given, back := p.take()
+		back()
+		attr, err := unix.SchedGetAttr(0, 0)
+		if err != nil || attr.Policy != unix.SCHED_NORMAL || attr.Nice != 7 {
+			t.Errorf("%+v, %v (given: %v)", attr, err, given)
+		}
+	}()
+	<-done
+}
+
 // A service that inherited it would leave no processor to others.
 func TestAChildOfARunHasNoPrecedence(t *testing.T) {
 	runtime.LockOSThread()

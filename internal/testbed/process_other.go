@@ -16,6 +16,9 @@ import (
 // parent-death signal here: what a killed harness leaves is swept by the next start.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// WhileNoneBegins calls change: children begin as their parent is scheduled here.
+func WhileNoneBegins(change func()) { change() }
+
 // begin starts a child.
 func begin(cmd *exec.Cmd) error { return cmd.Start() }
 
