@@ -22,7 +22,8 @@ func counted(name, doc string, of func(*runlog.Sample) int) gauge {
 }
 
 // increases adds up how much a counter grew over the run. It begins at 0 with the service, and again when that was
-// restarted; -1 is a second in which nobody knew.
+// restarted; -1 is a second in which nobody knew. Of a service of several processes the watch has added them up already: a
+// fall is never the difference of two of them.
 func increases(samples []runlog.Sample, of func(*runlog.Sample) int) (float64, int) {
 	sum, last, n := 0, 0, 0
 	for i := range samples {

@@ -63,7 +63,7 @@ func (p *play) run(ctx context.Context) (err error) {
 	}
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	var watcher sync.WaitGroup
-	watcher.Go(func() { p.watch.run(watching, p.internal, p.target.Internal) })
+	watcher.Go(func() { p.watch.run(watching, p.internal, p.target) })
 	defer func() {
 		stopWatching()
 		watcher.Wait()

@@ -28,6 +28,7 @@ type watch struct {
 	w      *World
 	scrape time.Duration // how long the service may think about one row's questions; tests change it before run
 	err    error         // the first of writing; read after run
+	census *census       // of a service of several processes; used by run only
 
 	// Of the row before, for differences. Used by run only.
 	at      time.Duration
@@ -46,11 +47,11 @@ type watch struct {
 	rssMax int64         // of the service; guarded by mu
 }
 
-func newWatch(w *World) *watch { return &watch{w: w, scrape: scrapeTimeout} }
+func newWatch(w *World) *watch { return &watch{w: w, scrape: scrapeTimeout, census: newCensus()} }
 
 // run watches until ctx ends, and once more then. The row that is being asked for when ctx ends is finished: it would
 // have unknowns otherwise that are none.
-func (o *watch) run(ctx context.Context, client *http.Client, internal string) {
+func (o *watch) run(ctx context.Context, client *http.Client, target Target) {
 	o.at = o.w.Now()
 	o.logged = o.at
 	o.crowded = o.w.timeline.Crowded()
@@ -61,16 +62,16 @@ func (o *watch) run(ctx context.Context, client *http.Client, internal string) {
 	for {
 		select {
 		case <-tick.C:
-			o.row(asking, client, internal, false)
+			o.row(asking, client, target, false)
 		case <-ctx.Done():
-			o.row(asking, client, internal, true)
+			o.row(asking, client, target, true)
 			return
 		}
 	}
 }
 
 // row writes one row.
-func (o *watch) row(ctx context.Context, client *http.Client, internal string, last bool) {
+func (o *watch) row(ctx context.Context, client *http.Client, target Target, last bool) {
 	now := o.w.Now()
 	seconds := (now - o.at).Seconds()
 	o.w.mu.Lock()
@@ -119,7 +120,7 @@ func (o *watch) row(ctx context.Context, client *http.Client, internal string, l
 			o.keep(o.flush())
 		}
 	}
-	o.ask(ctx, client, internal, &s, seconds)
+	o.ask(ctx, client, target, &s, seconds, last)
 	o.at = now
 
 	o.keep(o.w.cfg.Log.Sample(s))
@@ -165,8 +166,8 @@ func quantileMS(h *hdr.Histogram, percentile float64) float64 {
 	return float64(h.ValueAtPercentile(percentile)) / 1e6
 }
 
-// ask asks the service and the system how the service is. The three questions are asked side by side.
-func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s *runlog.Sample, seconds float64) {
+// ask asks the service and the system how the service is. All questions are asked side by side.
+func (o *watch) ask(ctx context.Context, client *http.Client, target Target, s *runlog.Sample, seconds float64, last bool) {
 	ctx, cancel := context.WithTimeout(ctx, o.scrape)
 	defer cancel()
 	s.Backlog, s.BacklogAge, s.Goroutines, s.DBInUse = -1, -1, -1, -1
@@ -179,12 +180,12 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	unknownBinds.fill(s)
 	var all sync.WaitGroup
 	all.Go(func() {
-		if b, err := askBacklog(ctx, client, internal); err == nil {
+		if b, err := askBacklog(ctx, client, target.Internal); err == nil {
 			s.Backlog, s.BacklogAge = b.Waiting, float64(b.OldestMS)/1e3
 		}
 	})
 	all.Go(func() {
-		if m, err := askMetrics(ctx, client, internal); err == nil {
+		if m, ok := o.metrics(ctx, client, target, last); ok {
 			s.Goroutines, s.DBInUse = m.goroutines, m.dbInUse
 			m.fill(s)
 			m.count(s)
@@ -211,6 +212,17 @@ func (o *watch) ask(ctx context.Context, client *http.Client, internal string, s
 	o.cpuSum += max(0, cpu-o.service)
 	o.rssMax = max(o.rssMax, rss)
 	o.service = cpu
+}
+
+// metrics are those of the whole service, not ok when nobody answers. A single process is taken at its word.
+func (o *watch) metrics(ctx context.Context, client *http.Client, target Target, last bool) (m serviceMetrics, ok bool) {
+	if target.Instances == nil {
+		m, err := askMetrics(ctx, client, target.Internal)
+		return m, err == nil
+	}
+	asked := target.Instances()
+	told := askInstances(ctx, client, asked)
+	return o.census.take(asked, told, last), len(told) > 0
 }
 
 // cost fills in what was used so far.
@@ -254,15 +266,23 @@ func askMetrics(ctx context.Context, client *http.Client, internal string) (serv
 		return serviceMetrics{}, err
 	}
 	defer resp.Body.Close()
-	return parseMetrics(io.LimitReader(resp.Body, 4<<20))
+	m, err := parseMetrics(io.LimitReader(resp.Body, 4<<20))
+	m.binds.begin()
+	return m, err
 }
 
-// parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
-func parseMetrics(r io.Reader) (serviceMetrics, error) {
+// unknownMetrics are those of a service that has told nothing.
+func unknownMetrics() serviceMetrics {
 	m := serviceMetrics{goroutines: -1, dbInUse: -1, counted: noCounters, binds: unknownBinds}
 	for i := range m.workers {
 		m.workers[i] = pool{-1, -1, 0}
 	}
+	return m
+}
+
+// parseMetrics reads Prometheus text. Samples of one name, one for each pool, are added up.
+func parseMetrics(r io.Reader) (serviceMetrics, error) {
+	m := unknownMetrics()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		line := lines.Text()

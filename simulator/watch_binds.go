@@ -30,10 +30,12 @@ func (b *binds) line(line string) (into *int, rest string) {
 	return nil, ""
 }
 
-// fill writes the look-ups into a row. A service that counts those that wait has had no failure until it tells of one.
-func (b binds) fill(s *runlog.Sample) {
-	s.BindsFailed, s.BindsWaiting = b.failed, b.waiting
+// begin lets a service that counts those that wait have had no failure until it tells of one.
+func (b *binds) begin() {
 	if b.waiting >= 0 {
-		s.BindsFailed = max(0, b.failed)
+		b.failed = max(0, b.failed)
 	}
 }
+
+// fill writes the look-ups into a row.
+func (b binds) fill(s *runlog.Sample) { s.BindsFailed, s.BindsWaiting = b.failed, b.waiting }

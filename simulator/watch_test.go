@@ -40,7 +40,7 @@ func TestTheWatchWritesARowASecondWhateverTheServiceDoes(t *testing.T) {
 			case at < 4*time.Second || at >= 10*time.Second:
 				body := `{"waiting":4,"oldest_ms":1500}`
 				if r.URL.Path == "/metrics" {
-					body = "go_goroutines 7\ngo_sql_in_use_connections{db=\"a\"} 2\n"
+					body = "go_goroutines 7\ngo_sql_in_use_connections{db=\"a\"} 2\nlunchrush_binds_waiting 3\n" // and no look-up has failed
 				}
 				return &http.Response{StatusCode: 200, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
 			case at < 7*time.Second:
@@ -54,7 +54,7 @@ func TestTheWatchWritesARowASecondWhateverTheServiceDoes(t *testing.T) {
 		watcher := newWatch(w)
 		go func() {
 			defer close(watched)
-			watcher.run(ctx, &http.Client{Transport: service}, "http://service")
+			watcher.run(ctx, &http.Client{Transport: service}, Target{Internal: "http://service"})
 		}()
 		time.Sleep(10*time.Second + 500*time.Millisecond)
 		cancel()
@@ -82,11 +82,12 @@ func TestTheWatchWritesARowASecondWhateverTheServiceDoes(t *testing.T) {
 			if time.Duration(r.AtNS) != due {
 				t.Errorf("row %d is of %v, want %v", i, time.Duration(r.AtNS), due)
 			}
-			backlog, age, goroutines, inUse := 4, 1.5, 7, 2
+			backlog, age, goroutines, inUse, waiting, failed := 4, 1.5, 7, 2, 3, 0
 			if due >= 4*time.Second && due < 10*time.Second {
-				backlog, age, goroutines, inUse = -1, -1, -1, -1
+				backlog, age, goroutines, inUse, waiting, failed = -1, -1, -1, -1, -1, -1
 			}
-			if r.Backlog != backlog || r.BacklogAge != age || r.Goroutines != goroutines || r.DBInUse != inUse || r.ServiceRSS != -1 {
+			if r.Backlog != backlog || r.BacklogAge != age || r.Goroutines != goroutines || r.DBInUse != inUse || r.ServiceRSS != -1 ||
+				r.BindsWaiting != waiting || r.BindsFailed != failed {
 				t.Errorf("at %v the row is %+v", due, r)
 			}
 		}

@@ -55,6 +55,10 @@ type Target struct {
 	WeChat   string // WeChat Pay's notifies; "" means Public
 	Alipay   string // Alipay's notifies; "" means Public
 	Internal string
+
+	// Instances, when set, are the processes of a service of several that run at the moment. Each is asked for its metrics every
+	// second, as Internal may be a balancer, behind which one answers for all. nil: Internal is the only one.
+	Instances func() []Instance
 }
 
 // filled is t with every address.

@@ -162,7 +162,9 @@ type Sample struct {
 	IdentityLimit   int `json:"identity_limit"`
 
 	// What the service has counted since it started, -1 when it did not tell: MySQL errors by number, and attempts on
-	// pay_queue rows that ended with "order not payable".
+	// pay_queue rows that ended with "order not payable". Of a service of several processes it is what all of them have
+	// counted, a restart does not lower it, and it is -1 while one that has counted is silent. Look-ups that failed and
+	// prices below are counted alike; figures of the moment, above, are of those processes together that answered.
 	DBErrors1040    int `json:"db_errors_1040"`
 	DBErrors1205    int `json:"db_errors_1205"`
 	DBErrors1213    int `json:"db_errors_1213"`
