@@ -104,8 +104,15 @@ func deploy(t *testing.T, stage *Stage, d deployment) *faults {
 		t.Fatal(err)
 	}
 	var served deployed
-	if _, err := stage.serve(t.Context(), sc, Hardened, cfg, f, &served); err != nil {
+	target, err := stage.serve(t.Context(), sc, Hardened, cfg, f, &served)
+	if err != nil {
 		t.Fatal(err)
+	}
+	switch many := several(sc.Topology); {
+	case many != (target.Instances != nil):
+		t.Errorf("the watch is told of the processes: %v; there are several: %v", target.Instances != nil, many)
+	case many && len(target.Instances()) != processes(sc.Topology):
+		t.Errorf("the watch asks %v; there are %d processes", target.Instances(), processes(sc.Topology))
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

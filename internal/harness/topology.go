@@ -126,6 +126,7 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 	return t, simulator.Target{
 		Public: t.balancer.URL(doorPublic), Polls: t.balancer.URL(doorPolls),
 		WeChat: t.balancer.URL(doorWeChat), Alipay: t.balancer.URL(doorAlipay), Internal: t.balancer.URL(doorInternal),
+		Instances: t.running,
 	}, nil
 }
 
@@ -199,6 +200,17 @@ func (t *town) all(role string) []*instance {
 	for _, i := range t.instances {
 		if role == "" || i.role == role {
 			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// running are the processes that run at the moment, of every role: also one that hangs, or that is ending and still counts.
+func (t *town) running() []simulator.Instance {
+	list := []simulator.Instance{}
+	for _, i := range t.all("") {
+		if since, ok := i.Running(); ok {
+			list = append(list, simulator.Instance{Internal: "http://" + i.place.internal, Since: since})
 		}
 	}
 	return list
