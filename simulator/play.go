@@ -131,6 +131,9 @@ func (p *Plan) sends() map[string]int {
 func (p *play) enter(phase string) error {
 	p.mu.Lock()
 	p.phase = phase
+	if (phase == PhaseCollect || phase == PhaseEnd) && p.over == 0 {
+		p.over = p.Now()
+	}
 	p.mu.Unlock()
 	p.book(runlog.Record{Event: runlog.Phase, Note: phase})
 	p.count()

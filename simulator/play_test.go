@@ -182,7 +182,7 @@ func TestPlayAgainstAServiceThatDoesItRight(t *testing.T) {
 	}
 	g.readFiles(t, total)
 
-	if p := g.Progress(); p.Phase != PhaseEnd || p.Paid != out.Paid || p.Elapsed <= 0 || p.Total != s.Length() {
+	if p, later := g.Progress(), g.Progress(); p.Phase != PhaseEnd || p.Paid != out.Paid || p.Elapsed <= 0 || p.Elapsed != later.Elapsed || p.Total != s.Length() {
 		t.Errorf("progress is %+v", p)
 	}
 }

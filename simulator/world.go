@@ -132,6 +132,7 @@ type World struct {
 	phase string        // guarded by mu
 	from  time.Duration // the plan's zero, before any pause; guarded by mu
 	until time.Duration // the run's deadline; guarded by mu
+	over  time.Duration // when play and drain had ended, 0 until then; guarded by mu
 	warm  time.Duration // the end of the warm-up, once it is known; 0: there is none; guarded by mu
 }
 
@@ -264,10 +265,13 @@ type Progress struct {
 func (w *World) Progress() Progress {
 	w.mu.Lock()
 	p := Progress{Phase: w.phase, Total: w.cfg.Plan.Header.Length}
-	from, until := w.from, w.until
+	from, until, now := w.from, w.until, w.Now()
+	if w.over > 0 {
+		now = w.over
+	}
 	w.mu.Unlock()
 	if from > 0 {
-		p.Elapsed = max(0, w.Now()-from-w.clock.paused())
+		p.Elapsed = max(0, now-from-w.clock.paused())
 	}
 	if p.Phase == PhaseDrain {
 		p.Total = until - from - w.clock.paused()
