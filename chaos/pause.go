@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -23,7 +24,10 @@ func (pause) String() string { return "pause" }
 
 func (pause) Inject(ctx context.Context, t *Target) (func(context.Context) error, error) {
 	if err := t.Process.Pause(ctx); err != nil {
-		return nil, err
+		// It may stand still for all that, and nobody else would let it go on.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)
+		defer cancel()
+		return nil, errors.Join(err, t.Process.Resume(ctx))
 	}
 	return t.Process.Resume, nil
 }

@@ -55,7 +55,8 @@ type Process interface {
 	Stop(ctx context.Context) error
 	// Start starts it again as it was and returns when it listens. It does nothing when it runs.
 	Start(ctx context.Context) error
-	// Pause stops it in its tracks: its connections stay open and nothing answers. Resume undoes that.
+	// Pause stops it in its tracks: its connections stay open and nothing answers. Resume undoes that, and must be called
+	// after a Pause that went wrong, too: it may have stopped all the same.
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// Running is since when it runs; ok is false while it does not.

@@ -32,6 +32,10 @@ const folderPrefix = "lunchrush-"
 // listenLimit is how long a service may take until it listens.
 const listenLimit = 60 * time.Second
 
+// resetLimit bounds a Reset: a database that stands still would be asked for ever. What is bounded within it, sessions and a
+// replica that is behind, takes up to a minute and a half. Tests change it.
+var resetLimit = 2 * time.Minute
+
 // A Pauser is an [Instance] that can be stopped in its tracks and go on later: its sockets stay open, nothing answers.
 // Every part of every testbed is one.
 type Pauser interface {
@@ -267,12 +271,28 @@ func requireLoopback(addr string) error {
 }
 
 func (s *stack) Reset(ctx context.Context) error {
+	late := fmt.Errorf("not done within %v", resetLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, resetLimit, late)
+	defer cancel()
+	err := s.empty(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), late) { // the clients tell of their context's end, and not why
+		return fmt.Errorf("%w, something does not answer: %w", late, err)
+	}
+	return err
+}
+
+func (s *stack) empty(ctx context.Context) error {
 	err := s.admin.endSessions(ctx)
 	if err == nil {
 		err = s.admin.empty(ctx)
 	}
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("%s: %w", PartMySQL, err)
+	} else {
 		err = s.CatchUp(ctx) // else the next run would find this one's orders in it
+	}
+	if err != nil && ctx.Err() != nil {
+		return err // the others would be blamed for the time that is over
 	}
 	for _, addr := range []string{s.CacheRedis(), s.QueueRedis()} {
 		err = errors.Join(err, withRedis(addr, func(c *redis.Client) error {
