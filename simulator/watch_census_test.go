@@ -44,52 +44,72 @@ func TestACensusAddsUpWhatEachProcessHasCounted(t *testing.T) {
 		{
 			"two that have counted differently do not grow by it",
 			[]second{{a: 500, b: 300}, {a: 500, b: 300}, {a: 501, b: 300}},
-			[]int{800, 800, 801}, []int{800, 800, 801}, false,
+			[]int{800, 800, 801},
+			[]int{800, 800, 801},
+			false,
 		},
 		{
 			"one that is started again counts from 0, and the other goes on",
 			[]second{{a: 500, b: 300}, {b: 310}, {process("a", 2): 4, b: 311}},
-			[]int{800, 810, 815}, []int{800, 310, 315}, false,
+			[]int{800, 810, 815},
+			[]int{800, 310, 315},
+			false,
 		},
 		{
 			"one that was started again has counted more than it had before",
 			[]second{{a: 5, b: 3}, {process("a", 2): 9, b: 3}},
-			[]int{8, 17}, []int{8, 12}, false,
+			[]int{8, 17},
+			[]int{8, 12},
+			false,
 		},
 		{
 			"one that was started again by somebody who did not say so",
 			[]second{{a: 500, b: 300}, {a: 2, b: 300}, {a: 3, b: 300}},
-			[]int{800, 802, 803}, []int{800, 302, 303}, false,
+			[]int{800, 802, 803},
+			[]int{800, 302, 303},
+			false,
 		},
 		{
 			"one that has begun anew and not counted yet tells nothing of the counter",
 			[]second{{a: 5, b: 3}, {a: unknown, b: 3}, {a: 7, b: 3}},
-			[]int{8, 8, 15}, []int{8, 3, 10}, false,
+			[]int{8, 8, 15},
+			[]int{8, 3, 10},
+			false,
 		},
 		{
 			"one is added and taken away again",
 			[]second{{a: 10}, {a: 11, b: 6}, {a: 12, b: 8}, {a: 12}},
-			[]int{10, 17, 20, 20}, []int{10, 17, 20, 12}, false,
+			[]int{10, 17, 20, 20},
+			[]int{10, 17, 20, 12},
+			false,
 		},
 		{
 			"while one that has counted is silent nobody knows the sum",
 			[]second{{a: 10, b: 1}, {a: silent, b: 2}, {a: silent, b: 3}, {a: 40, b: 3}},
-			[]int{11, unknown, unknown, 43}, []int{11, 2, 3, 43}, false,
+			[]int{11, unknown, unknown, 43},
+			[]int{11, 2, 3, 43},
+			false,
 		},
 		{
 			"one that is silent and has counted nothing takes nothing from the others",
 			[]second{{a: 0, b: 1}, {a: silent, b: 2}},
-			[]int{1, 2}, []int{1, 2}, false,
+			[]int{1, 2},
+			[]int{1, 2},
+			false,
 		},
 		{
 			"in the last second what is known is told",
 			[]second{{a: 10, b: 1}, {a: silent, b: 2}},
-			[]int{11, 12}, []int{11, 2}, true,
+			[]int{11, 12},
+			[]int{11, 2},
+			true,
 		},
 		{
 			"nobody answers",
 			[]second{{a: silent, b: silent}, {a: 1, b: silent}, {}, {a: silent}},
-			[]int{unknown, 1, unknown, unknown}, []int{unknown, 1, unknown, unknown}, false,
+			[]int{unknown, 1, unknown, unknown},
+			[]int{unknown, 1, unknown, unknown},
+			false,
 		},
 	}
 	for _, tt := range tests {
@@ -125,7 +145,6 @@ func TestACensusNeverFallsAndEndsWithWhatAllProcessesEverTold(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "seconds") {
 			var asked []Instance
 			told := map[Instance]serviceMetrics{}
-			want := ended
 			for i := range lives {
 				switch rapid.SampledFrom([]string{"goes on", "silent", "again", "down"}).Draw(t, "fate") {
 				case "again":
@@ -142,7 +161,7 @@ func TestACensusNeverFallsAndEndsWithWhatAllProcessesEverTold(t *testing.T) {
 					asked = append(asked, process(fmt.Sprint(i), lives[i]))
 				}
 			}
-			want = ended
+			want := ended
 			for _, n := range heard {
 				want += n
 			}

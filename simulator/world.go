@@ -58,7 +58,7 @@ type Target struct {
 
 	// Instances, when set, are the processes of a service of several that run at the moment. Each is asked for its metrics every
 	// second, as Internal may be a balancer, behind which one answers for all. nil: Internal is the only one.
-	Instances func() []Instance
+	Instances func() []Instance `json:"-"`
 }
 
 // filled is t with every address.
