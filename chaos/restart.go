@@ -77,10 +77,7 @@ func (f *restart) set(before time.Time) {
 func (f *restart) loop(ctx context.Context, p Process) error {
 	for {
 		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), restartLimit)
-		err := p.Stop(whole)
-		if err == nil {
-			err = p.Start(whole)
-		}
+		err := errors.Join(p.Stop(whole), p.Start(whole)) // a stop that went wrong may have ended it all the same
 		cancel()
 		if err != nil || f.every == 0 {
 			return err

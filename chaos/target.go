@@ -51,7 +51,7 @@ type Target struct {
 type Process interface {
 	// Kill ends it at once (SIGKILL) and returns when it has ended. One that has ended already is no error.
 	Kill(ctx context.Context) error
-	// Stop asks it to end (SIGTERM), and returns when it has.
+	// Stop asks it to end (SIGTERM), and returns when it has. One that must be killed for that is no error.
 	Stop(ctx context.Context) error
 	// Start starts it again as it was and returns when it listens. It does nothing when it runs.
 	Start(ctx context.Context) error

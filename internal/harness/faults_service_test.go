@@ -117,7 +117,7 @@ func deploy(t *testing.T, stage *Stage, d deployment) *faults {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		if err := errors.Join(served.Stop(ctx), world.Close(), f.Close(), log.Close()); err != nil {
+		if err := errors.Join(served.end(ctx), world.Close(), f.Close(), log.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -313,8 +313,8 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 		m.Health = doctor.account()
 		stopCtx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		stubborn, stopErr := sortKilled(served.Stop(stopCtx))
-		m.Notes = append(m.Notes, stubborn...)
+		stubborn, stopErr := sortKilled(served.end(stopCtx))
+		m.Notes = append(append(m.Notes, broken.stubborn(served)...), stubborn...)
 		err = errors.Join(err, stopErr)
 	}()
 
@@ -352,7 +352,7 @@ func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, side string, 
 			return target, err
 		}
 		if err := broken.seize(t); err != nil {
-			return target, errors.Join(err, t.Stop(context.WithoutCancel(ctx)))
+			return target, errors.Join(err, t.end(context.WithoutCancel(ctx)))
 		}
 		*served = t
 		return target, nil

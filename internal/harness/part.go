@@ -30,6 +30,7 @@ type part struct {
 	offset   time.Duration // how far its clock is off from its next start on
 	paused   bool
 	spent    time.Duration // CPU of the instances before
+	killings int           // how often it did not end when a fault told it to
 	died     chan error    // of a death that nobody ordered; has room for one; several parts may share one
 }
 
@@ -107,8 +108,21 @@ func (p *part) Kill(ctx context.Context) error {
 	}
 }
 
-// Stop implements chaos.Process.
+// Stop implements chaos.Process. One that had to be killed has ended, which is all that a fault is after; the run tells of it,
+// see [faults.stubborn].
 func (p *part) Stop(ctx context.Context) error {
+	err := p.end(ctx)
+	if killed := (*testbed.Killed)(nil); !errors.As(err, &killed) {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killings++
+	return nil
+}
+
+// end implements deployed: it stops the part for good. The error of one that had to be killed is a [*testbed.Killed].
+func (p *part) end(ctx context.Context) error {
 	p.acts.Lock()
 	defer p.acts.Unlock()
 	i := p.fell(ctx)

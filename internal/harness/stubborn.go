@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
 )
@@ -23,4 +24,31 @@ func sortKilled(err error) (notes []string, rest error) {
 		return []string{fmt.Sprintf("%s was still busy when the run was over and had been counted; it was killed", killed.Part)}, nil
 	}
 	return nil, err
+}
+
+// stubborn says which parts did not end when a fault told them to: they were killed, and what they still worked on is lost as
+// with kill. A reader who sees that loss should know.
+func (f *faults) stubborn(served deployed) (notes []string) {
+	parts := slices.Clone(f.parts)
+	if t, ok := served.(*town); ok {
+		for _, i := range t.all("") { // those too that a fault has added
+			if !slices.Contains(parts, i.part) {
+				parts = append(parts, i.part)
+			}
+		}
+	}
+	for _, p := range parts {
+		p.mu.Lock()
+		n := p.killings
+		p.mu.Unlock()
+		switch note := p.name + " did not end in time when a fault stopped it, and was killed"; n {
+		case 0:
+		case 1:
+			notes = append(notes, note)
+		default:
+			notes = append(notes, fmt.Sprintf("%s, %d times", note, n))
+		}
+	}
+	slices.Sort(notes)
+	return notes
 }

@@ -19,7 +19,7 @@ import (
 // deployed is the service of a run, whether it is one process or many.
 type deployed interface {
 	usage(ctx context.Context) (cpu time.Duration, rss int64, err error)
-	Stop(ctx context.Context) error
+	end(ctx context.Context) error
 }
 
 // The roles in the order in which their processes are started: each after those that it calls.
@@ -105,7 +105,7 @@ func settle(ctx context.Context, stack testbed.Stack, topology scenarios.Topolog
 		if err != nil {
 			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 			defer cancel()
-			err = errors.Join(err, t.Stop(stopCtx))
+			err = errors.Join(err, t.end(stopCtx))
 		}
 	}()
 	for _, role := range rolesInOrder {
@@ -248,8 +248,8 @@ func (t *town) outages() *chaos.Balancer {
 	}
 }
 
-// Stop closes the balancer and then stops the processes, all at once: each may take seconds to end in order.
-func (t *town) Stop(ctx context.Context) error {
+// end closes the balancer and then stops the processes, all at once: each may take seconds to end in order.
+func (t *town) end(ctx context.Context) error {
 	var errs []error
 	if t.balancer != nil {
 		errs = append(errs, t.balancer.Close(ctx))
@@ -261,7 +261,7 @@ func (t *town) Stop(ctx context.Context) error {
 	stopped := make([]error, len(list))
 	var all sync.WaitGroup
 	for n, i := range list {
-		all.Go(func() { stopped[n] = i.Stop(ctx) })
+		all.Go(func() { stopped[n] = i.end(ctx) })
 	}
 	all.Wait()
 	errs = append(errs, stopped...)

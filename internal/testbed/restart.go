@@ -65,16 +65,19 @@ func (b *box) halt(ctx context.Context) error {
 	if b.gone() {
 		return nil
 	}
-	grace := int(stopGrace.Seconds())
-	if _, err := b.engine.ContainerStop(ctx, b.id, client.ContainerStopOptions{Timeout: &grace}); err != nil {
+	killed, err := b.stop(ctx)
+	if err != nil {
 		return fmt.Errorf("%s: %w", b.part, err)
 	}
 	select {
 	case <-b.exited:
-		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", b.part, context.Cause(ctx))
 	}
+	if killed {
+		return &Killed{Part: string(b.part), Log: b.log}
+	}
+	return nil
 }
 
 func (s *stack) Restart(ctx context.Context, name Part) (Instance, string, error) {
