@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,13 +37,17 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 // errPortTaken is a start that failed because somebody else took the port.
 var errPortTaken = errors.New("port was taken by somebody else")
 
-// clash marks an error that says that the port was taken: MariaDB's, Redis's and the engine's words for it.
+// clashes are MariaDB's, Redis's and the engine's words for a port that is taken. The last one is what MariaDB ends with; of a socket
+// that is taken it says "on socket", which another port does not cure.
+var clashes = []string{"address already in use", "port is already allocated", "do you already have another server running on port"}
+
+// clash marks an error that says that the port was taken.
 func clash(err error) error {
 	if err == nil {
 		return nil
 	}
 	text := strings.ToLower(err.Error())
-	if strings.Contains(text, "address already in use") || strings.Contains(text, "port is already allocated") {
+	if slices.ContainsFunc(clashes, func(words string) bool { return strings.Contains(text, words) }) {
 		return fmt.Errorf("%w: %w", errPortTaken, err)
 	}
 	return err
