@@ -45,6 +45,9 @@ func newLoopbackServer(h http.Handler) (*loopbackServer, error) {
 		s.open.RLock()
 		defer s.open.RUnlock()
 		h.ServeHTTP(w, r)
+		if r.Context().Err() != nil {
+			panic(http.ErrAbortHandler) // an answer that is no longer wanted: returning would send an empty 200
+		}
 	})
 	go func() { s.served <- s.http.Serve(ln) }()
 	return s, nil
