@@ -259,9 +259,9 @@ func TestADatabaseThatDoesNotStartIsQuoted(t *testing.T) {
 	}
 	script("mariadbd", `[ "$1" = --version ] && exit 0; echo "[ERROR] InnoDB: no space left" >&2; echo "[ERROR] Aborting" >&2; exit 1`)
 	script("mariadb-install-db", "exit 0")
+	s := spec(t)
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	s := spec(t)
 	_, err := testbed.Start(t.Context(), c, s)
 	if err == nil || !strings.Contains(err.Error(), "mysql ended: exit status 1: [ERROR] InnoDB: no space left; see "+s.LogDir) {
 		t.Errorf("error %v", err)
@@ -271,11 +271,11 @@ func TestADatabaseThatDoesNotStartIsQuoted(t *testing.T) {
 // A database that starts deletes the temporary tables that it finds, so two must not share a folder for them.
 func TestDatabasesThatAreMadeAtTheSameMomentDoNotDisturbEachOther(t *testing.T) {
 	c := require(t, testbed.Local, "mariadb", "redis")
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	specs := make([]testbed.Spec, 8)
 	for i := range specs {
 		specs[i] = spec(t)
 	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // and not before: what is built would be built anew
 	var all sync.WaitGroup
 	for i, s := range specs {
 		all.Go(func() {
