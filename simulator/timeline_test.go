@@ -231,21 +231,28 @@ func TestAPushEarlierThanTheHeadWakesThePacer(t *testing.T) {
 	})
 }
 
+// fullTimeline has five sends that are due and two workers, who wait for a service that does not answer; and one send for later.
+func fullTimeline(t *testing.T, l *sendLog) *Timeline {
+	t.Helper()
+	tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}, 2)
+	for i := range 5 {
+		if err := tl.Push(l.send(fmt.Sprint(i), 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tl.Push(l.send("later", time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	return tl
+}
+
 func TestCancelStopsAtOnceAndCountsWhatWasNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newSendLog()
-		tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		}, 2)
-		for i := range 5 {
-			if err := tl.Push(l.send(fmt.Sprint(i), 0)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := tl.Push(l.send("later", time.Hour)); err != nil {
-			t.Fatal(err)
-		}
+		tl := fullTimeline(t, l)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		from := time.Now()
@@ -274,18 +281,7 @@ func TestCancelStopsAtOnceAndCountsWhatWasNotSent(t *testing.T) {
 func TestWhatWasDueAndNeverLeftStaysOfferedWhenARunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newSendLog()
-		tl := bubbleTimeline(func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		}, 2)
-		for i := range 5 {
-			if err := tl.Push(l.send(fmt.Sprint(i), 0)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := tl.Push(l.send("later", time.Hour)); err != nil {
-			t.Fatal(err)
-		}
+		tl := fullTimeline(t, l)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, tl.drop)
 		time.AfterFunc(2*time.Second, cancel)
