@@ -31,7 +31,8 @@ const (
 
 	// spare is how many threads are begun ahead, so that the runtime needs no new one while a run is played. One that is born
 	// to collect garbage has no precedence yet and waits for its turn, and all others wait for the collection: with six busy
-	// processes on two cores 140 ms in one of a hundred cases, and 1.0 ms with 32 to spare. Six scenarios side by side use 90, most of them to wait for children.
+	// processes on two cores 140 ms in one of a hundred cases, and 1.0 ms with 32 to spare. Six scenarios side by side use 90,
+	// most of them to wait for children.
 	spare = 128
 )
 

@@ -3,6 +3,7 @@ package harness
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,6 +55,16 @@ func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	backAgain()
 	if got := policyOf(t); got != unix.SCHED_NORMAL {
 		t.Errorf("policy %d after the last run", got)
+	}
+}
+
+// A thread that is born in a busy second waits for its turn, and a garbage collection for the thread.
+func TestThreadsAreBegunBeforeTheyAreNeeded(t *testing.T) {
+	p := &precedence{}
+	_, back := p.take()
+	defer back()
+	if tasks, err := filepath.Glob("/proc/self/task/*"); err != nil || len(tasks) < spare {
+		t.Errorf("%d threads, want %d to spare (%v)", len(tasks), spare, err)
 	}
 }
 
