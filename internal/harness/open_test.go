@@ -10,13 +10,7 @@ import (
 )
 
 func TestTheLogOfAPartThatDidNotStartIsThereToBeRead(t *testing.T) {
-	choice, err := testbed.Choose(t.Context(), testbed.Local, nil)
-	if err != nil {
-		if strings.Contains(os.Getenv("LUNCHRUSH_REQUIRE"), "mariadb") {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	choice := need(t, testbed.Local, "mariadb")
 	bin := t.TempDir()
 	for name, text := range map[string]string{
 		"mariadbd":           "exit 0",
@@ -28,7 +22,7 @@ func TestTheLogOfAPartThatDidNotStartIsThereToBeRead(t *testing.T) {
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	_, err = Open(t.Context(), Ground{Choice: choice, RunsDir: t.TempDir()})
+	_, err := Open(t.Context(), Ground{Choice: choice, RunsDir: t.TempDir()})
 	if err == nil {
 		t.Fatal("started")
 	}

@@ -20,6 +20,9 @@ import (
 func repository(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("LUNCHRUSH_REQUIRE") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("no git on PATH: no revision was built")
 	}
 	dir := t.TempDir()

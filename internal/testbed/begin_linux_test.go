@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +23,14 @@ func TestAChildIsOrdinaryAsSoonAsItHasBegun(t *testing.T) {
 		}
 		for range 10 {
 			// The test binary itself: a program of several threads from its first moment on.
-			child := exec.Command(os.Args[0], "-test.run=^TestAProcessOfSeveralThreads$")
-			child.Env = append(os.Environ(), "LUNCHRUSH_TEST_THREADS=1")
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), "LUNCHRUSH_TEST_HARNESS=threads") // see TestMain
+			in, err := child.StdinPipe()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer in.Close() // it waits for that
 			child.SysProcAttr = childAttributes()
 			out, err := child.StdoutPipe()
 			if err == nil {
@@ -101,24 +106,6 @@ func onARealTimeThread(t *testing.T, do func()) error {
 		t.Fatal(err)
 	}
 	return err
-}
-
-func TestAProcessOfSeveralThreads(t *testing.T) {
-	if os.Getenv("LUNCHRUSH_TEST_THREADS") == "" {
-		t.Skip("the child of another test")
-	}
-	var begun sync.WaitGroup
-	for range 8 {
-		begun.Add(1)
-		go func() {
-			runtime.LockOSThread()
-			begun.Done()
-			select {}
-		}()
-	}
-	begun.Wait()
-	os.Stdout.WriteString("up\n")
-	<-t.Context().Done() // it is killed
 }
 
 func allOrdinary(t *testing.T, pid int, when string) {

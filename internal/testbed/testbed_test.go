@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +39,12 @@ var fakeService = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(harnessVariable); name != "" {
+	switch name := os.Getenv(harnessVariable); name {
+	case "":
+	case "threads":
+		waitWithThreads()
+		return
+	default:
 		if err := harness(name); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -53,6 +59,22 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	_ = os.RemoveAll(fakeServiceFolder)
 	os.Exit(code)
+}
+
+// waitWithThreads is a program of several threads, which says "up" when it has them, and waits for the end of its input.
+func waitWithThreads() {
+	var begun sync.WaitGroup
+	for range 8 {
+		begun.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			begun.Done()
+			select {}
+		}()
+	}
+	begun.Wait()
+	fmt.Println("up")
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 // require skips the test on a machine without the engine, or fails it where LUNCHRUSH_REQUIRE promises the engine.
