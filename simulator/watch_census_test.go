@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -182,20 +181,7 @@ func TestACensusNeverFallsAndEndsWithWhatAllProcessesEverTold(t *testing.T) {
 
 func TestTheWatchAsksEveryInstanceAndNoneHoldsUpTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "run")
-		start := time.Now()
-		log, err := runlog.Create(dir, &runlog.Manifest{Scenario: "x", StartedAt: start})
-		if err != nil {
-			t.Fatal(err)
-		}
-		latency, err := NewLatency(start, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := &World{
-			cfg: Config{Log: log}, start: start, phase: PhasePlay, latency: latency, ledger: newLedger(time.Minute, 1),
-			timeline: NewTimeline(TimelineConfig{Start: start, Workers: 1, Latency: latency}),
-		}
+		w, log, dir := watchedWorld(t)
 		// front-1 counts 500 and then no more, front-2 one a second from 300 on. Between 3.5 s and 5.5 s front-1 hangs; at 6.5 s
 		// front-2 is killed, and at 8.5 s it is there again with nothing but its own figures. A gate is there all along.
 		a, b, again, gate := process("front-1", 1), process("front-2", 1), process("front-2", 9), process("gate-1", 1)

@@ -18,22 +18,29 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// watchedWorld is a world that plays, with nothing in it but what a watch looks at. Its run's folder is dir.
+func watchedWorld(t *testing.T) (w *World, log *runlog.Writer, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	start := time.Now()
+	log, err := runlog.Create(dir, &runlog.Manifest{Scenario: "x", StartedAt: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	latency, err := NewLatency(start, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = &World{
+		cfg: Config{Log: log}, start: start, phase: PhasePlay, latency: latency, ledger: newLedger(time.Minute, 1),
+		timeline: NewTimeline(TimelineConfig{Start: start, Workers: 1, Latency: latency}),
+	}
+	return w, log, dir
+}
+
 func TestTheWatchWritesARowASecondWhateverTheServiceDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "run")
-		start := time.Now()
-		log, err := runlog.Create(dir, &runlog.Manifest{Scenario: "x", StartedAt: start})
-		if err != nil {
-			t.Fatal(err)
-		}
-		latency, err := NewLatency(start, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := &World{
-			cfg: Config{Log: log}, start: start, phase: PhasePlay, latency: latency, ledger: newLedger(time.Minute, 1),
-			timeline: NewTimeline(TimelineConfig{Start: start, Workers: 1, Latency: latency}),
-		}
+		w, log, dir := watchedWorld(t)
 		// Three seconds it answers, three it takes questions and says nothing, then it refuses; at the end it answers again.
 		service := roundTrip(func(r *http.Request) (*http.Response, error) {
 			switch at := w.Now(); {

@@ -107,15 +107,7 @@ func TestADeathThatAFaultHasOrderedIsNone(t *testing.T) {
 // The run of a scenario without any fault is what an out-of-memory killer meets.
 func TestADatabaseThatDiesEndsARunWithoutFaults(t *testing.T) {
 	choice := need(t, testbed.Local, "mariadb")
-	stage, err := Open(t.Context(), Ground{Choice: choice, RunsDir: t.TempDir(), Binary: buildStatic(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stage.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	stage := openStage(t, choice)
 	sc, err := scenarios.Load("x.yaml", []byte(quiet), Known())
 	if err != nil {
 		t.Fatal(err)

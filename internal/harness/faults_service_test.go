@@ -133,19 +133,26 @@ func timeline(faults []string) string {
 	return strings.Join(lines, "\n  - ")
 }
 
+// openStage opens a stage for the length of a test.
+func openStage(t *testing.T, choice testbed.Choice) *Stage {
+	t.Helper()
+	stage, err := Open(t.Context(), Ground{Choice: choice, RunsDir: t.TempDir(), Binary: buildStatic(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stage.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return stage
+}
+
 func TestEveryFaultOnTheServiceIsFeltOnTheTestbedsWhileItLastsAndOnlyThen(t *testing.T) {
 	for _, where := range []struct{ name, word string }{{testbed.Containers, "containers"}, {testbed.Local, "mariadb"}} {
 		t.Run(where.name, func(t *testing.T) {
 			choice := need(t, where.name, where.word)
-			stage, err := Open(t.Context(), Ground{Choice: choice, RunsDir: t.TempDir(), Binary: buildStatic(t)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := stage.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			stage := openStage(t, choice)
 			for _, d := range deployments {
 				t.Run(d.name, func(t *testing.T) {
 					f := deploy(t, stage, d)
