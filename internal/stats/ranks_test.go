@@ -96,7 +96,8 @@ func TestRanksAreTheSameWhicheverSideIsFirst(t *testing.T) {
 }
 
 // permuted is the P of a rank test by its definition: of all ways to deal the values to two samples of these sizes, twice the
-// share that is as far to one side as the one seen.
+// share that is as far from the middle as the one seen, to the side on which that lies. Where values are equal that can be more
+// than half of them all, and P is 1.
 func permuted(a, b []float64) float64 {
 	all := slices.Concat(a, b)
 	u := func(x, y []float64) (u float64) {
@@ -134,10 +135,13 @@ func permuted(a, b []float64) float64 {
 			high++
 		}
 	}
-	if middle := float64(len(a)*len(b)) / 2; seen == middle {
-		return 1
+	switch middle := float64(len(a)*len(b)) / 2; {
+	case seen < middle:
+		return min(1, 2*float64(low)/float64(n))
+	case seen > middle:
+		return min(1, 2*float64(high)/float64(n))
 	}
-	return min(1, 2*float64(min(low, high))/float64(n))
+	return 1
 }
 
 func TestRanksAgreeWithEveryWayToDealTheValues(t *testing.T) {
@@ -149,6 +153,13 @@ func TestRanksAgreeWithEveryWayToDealTheValues(t *testing.T) {
 			t.Fatalf("%v, want %v", r.P, want)
 		}
 	})
+}
+
+func TestRanksNearTheMiddleOfEqualValuesAreNoDifference(t *testing.T) {
+	a, b := []float64{0, 0, 0, 4, 5, 5}, []float64{0, 1, 1, 4, 4}
+	if r := Ranks(a, b); r.P != 1 || permuted(a, b) != 1 {
+		t.Errorf("%v, and of every way to deal them %v", r.P, permuted(a, b))
+	}
 }
 
 func TestAnIntervalHasTwoEndsWheneverThereAreEnough(t *testing.T) {
