@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -184,5 +187,71 @@ func TestTheGitLabWorkflow(t *testing.T) {
 	}
 	if got := at(t, parsed, "gate", "variables", "GIT_DEPTH"); got != "0" {
 		t.Errorf("the base's commit is not fetched: GIT_DEPTH is %v", got)
+	}
+}
+
+// playScript runs lines as a CI does, with a lunchrush and a make that do nothing but end with a code, and says how they ended.
+func playScript(t *testing.T, lines []string, code int) int {
+	t.Helper()
+	dir := t.TempDir()
+	stub := func(name string, code int) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\nexit %d\n", code), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stub("bin/lunchrush", code)
+	stub("make", 0)
+	bash := exec.CommandContext(t.Context(), "bash", "-e", "-c", strings.Join(lines, "\n"))
+	bash.Dir = dir
+	bash.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "BASE=main")
+	var exit *exec.ExitError
+	if out, err := bash.CombinedOutput(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bash.ProcessState.ExitCode()
+}
+
+// strictLine is what stands in the line that is left out to be strict.
+const strictLine = "left out"
+
+func TestAGateFailsTheStepThatPlaysIt(t *testing.T) {
+	_, github := readWorkflow(t, "github.yml")
+	var step []string
+	for _, s := range at(t, github, "jobs", "gate", "steps").([]any) {
+		if run, ok := s.(map[string]any)["run"].(string); ok && strings.Contains(run, "bin/lunchrush gate") {
+			step = strings.Split(strings.TrimSpace(run), "\n")
+		}
+	}
+	strict := slices.DeleteFunc(slices.Clone(step), func(line string) bool { return strings.Contains(line, strictLine) })
+	if len(strict) != len(step)-1 {
+		t.Fatalf("%d lines say that they may be %s, want 1:\n%s", len(step)-len(strict), strictLine, strings.Join(step, "\n"))
+	}
+	_, gitlab := readWorkflow(t, "gitlab.yml")
+	var job []string
+	for _, line := range at(t, gitlab, "gate", "script").([]any) {
+		job = append(job, line.(string))
+	}
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		lax   bool // an inconclusive gate is green
+	}{
+		{"GitHub's, as it stands", step, true},
+		{"GitHub's, to be strict", strict, false},
+		{"GitLab's, whose allow_failure turns 97 into a warning", job, false},
+	} {
+		for _, code := range []int{0, exitRegression, exitInconclusive, exitInvariant, exitUsage, exitInterrupted, 1} {
+			want := code
+			if tt.lax && code == exitInconclusive {
+				want = 0
+			}
+			if got := playScript(t, tt.lines, code); got != want {
+				t.Errorf("%s: a gate that ends with %d ends the script with %d, want %d", tt.name, code, got, want)
+			}
+		}
 	}
 }
