@@ -19,8 +19,9 @@ type dashboard struct {
 	Panels []struct {
 		Title   string `json:"title"`
 		Targets []struct {
-			Expr   string `json:"expr"`
-			Legend string `json:"legendFormat"`
+			Expr     string `json:"expr"`
+			Legend   string `json:"legendFormat"`
+			Interval string `json:"interval"`
 		} `json:"targets"`
 		GridPos struct{ X, Y, W, H int } `json:"gridPos"`
 	} `json:"panels"`
@@ -229,6 +230,26 @@ func TestAQueryForWhatThereIsNotIsFound(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// Grafana takes $__rate_interval as four times a query's interval at least, and without one as four times the data source's, which
+// is 15 s unless somebody sets it: a collapse of 20 s would be smeared over a minute.
+func TestEveryQueryOfTheDashboardLooksAsOftenAsPrometheusScrapes(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/grafana/prometheus.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`scrape_interval: (\S+)`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("prometheus.yaml does not say how often it scrapes")
+	}
+	for _, panel := range readDashboard(t).Panels {
+		for _, target := range panel.Targets {
+			if target.Interval != string(found[1]) {
+				t.Errorf("%s: the interval of %s is %q, Prometheus scrapes each %s", panel.Title, target.Expr, target.Interval, found[1])
+			}
+		}
 	}
 }
 
