@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -98,6 +99,18 @@ func keep(t *testing.T, dir string, g *reports.Gate) {
 	}
 	if err := reports.WriteGate(dir, g); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWhatCannotBePlayedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
+	for _, wrong := range []string{"-slower=0.9", "-slower=0", "-slower=-1", "-slower=NaN", "-slower=Inf", "-slower=1e9", "-gates=-1", "-abreast=0", "-pairs=7", "-pairs=4"} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // what is taken all the same goes no farther
+		err := run(ctx, []string{"-dir", dir, wrong}, nil, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "-slower from 1 to 100") {
+			t.Errorf("%s: %v", wrong, err)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	f.StringVar(&o.dir, "dir", filepath.Join("reports", "runs", "bench-gate"), "folder in which gates are kept; one that is there goes on")
 	f.StringVar(&o.scenario, "scenario", "gate-lunch", "scenario that is played")
 	f.IntVar(&o.gates, "gates", 1, "gates of each kind that are played: 40 take 5 hours, both kinds together")
-	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple")
+	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple from 1: the proxy can only hold back")
 	f.IntVar(&o.rules.Pairs, "pairs", o.rules.Pairs, "pairs of a gate; its extension doubles them")
 	f.IntVar(&o.rules.Repeats, "repeats", o.rules.Repeats, "most pairs of a gate that are played again since they proved nothing")
 	f.IntVar(&o.abreast, "abreast", 1, "gates that are played at the same time, each on databases of its own: they are noise to each other")
@@ -79,8 +79,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return err
 	}
 	o.rules.ExtendTo = 2 * o.rules.Pairs
-	if o.gates < 0 || o.abreast < 1 || o.resampled < 0 || slower <= 0 || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
-		return errors.New("-gates and -resampled must be 0 or more, -abreast 1 or more, -slower above 0, and -pairs an even number from 6")
+	if o.gates < 0 || o.abreast < 1 || o.resampled < 0 || !(slower >= 1 && slower <= 100) || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
+		return errors.New("-gates and -resampled must be 0 or more, -abreast 1 or more, -slower from 1 to 100, and -pairs an even number from 6")
 	}
 	o.kinds = []kind{
 		{"same", "one build", 1},
