@@ -3,7 +3,6 @@ package reports
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"time"
@@ -161,8 +160,7 @@ func nearestRank(ascending []int64, q float64) int64 {
 	if len(ascending) == 0 {
 		return -1
 	}
-	rank := int(math.Ceil(q*float64(len(ascending)) - 1e-9))
-	return ascending[min(max(rank, 1), len(ascending))-1]
+	return ascending[rankOf(q, int64(len(ascending)))-1]
 }
 
 // percentileOf is a quantile as [Quantiles.at] wants it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,32 @@ func TestQuantilesNeedTheirSamples(t *testing.T) {
 	}
 }
 
+// Neighbours are four in a thousand apart, which three digits tell: a rank that is off by one is another value.
+func TestAQuantileIsTheValueOfItsRank(t *testing.T) {
+	for _, n := range []int{5, 29, 298, 299, 300, 301, 800, 2995, 2996} {
+		t.Run(fmt.Sprint(n, " samples"), func(t *testing.T) {
+			h := newHistogram()
+			values := make([]int64, n)
+			for i := range values {
+				values[i] = int64(1e6 * math.Pow(1.0039, float64(i)))
+			}
+			for _, i := range rand.New(rand.NewPCG(7, uint64(n))).Perm(n) {
+				record(h, values[i])
+			}
+			q := quantilesOf(h)
+			for _, tt := range []struct{ got, thousandths int64 }{{q.P50, 500}, {q.P90, 900}, {q.P99, 990}, {q.P999, 999}} {
+				if tt.got < 0 {
+					continue
+				}
+				rank := (tt.thousandths*int64(n) + 999) / 1000
+				if want := values[rank-1]; tt.got < want || float64(tt.got) > 1.001*float64(want) {
+					t.Errorf("the quantile of %d in a thousand is %d, want %d, of rank %d", tt.thousandths, tt.got, want, rank)
+				}
+			}
+		})
+	}
+}
+
 // Whatever is recorded by however many workers, the merged quantiles are those of the sorted values, to the histogram's
 // three digits.
 func TestMergedQuantilesAreThoseOfAllValues(t *testing.T) {
@@ -80,17 +107,12 @@ func TestMergedQuantilesAreThoseOfAllValues(t *testing.T) {
 			return
 		}
 		slices.Sort(values)
-		// HdrHistogram rounds the rank: one value to either side is the same quantile.
-		at := func(share float64, aside int) float64 {
-			rank := int(math.Ceil(share*float64(len(values)))) - 1 + aside
-			return float64(values[min(max(0, rank), len(values)-1)])
-		}
 		for share, got := range map[float64]int64{0.5: q.P50, 0.9: q.P90, 0.99: q.P99, 1: q.Max} {
 			if got < 0 {
 				continue
 			}
-			if low, high := at(share, -1), at(share, 1); float64(got) < low*0.998-1024 || float64(got) > high*1.002+1024 {
-				t.Fatalf("quantile %v is %d, want %.0f to %.0f", share, got, low, high)
+			if want := float64(nearestRank(values, share)); float64(got) < want*0.998-1024 || float64(got) > want*1.002+1024 {
+				t.Fatalf("quantile %v is %d, want %.0f", share, got, want)
 			}
 		}
 		c := curve(h)

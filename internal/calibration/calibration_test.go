@@ -42,7 +42,7 @@ func TestTheStallsAreWhatArithmeticSays(t *testing.T) {
 		name     string
 		p90, p99 time.Duration
 	}{
-		{"stall", 400 * time.Millisecond, 1840 * time.Millisecond},
+		{"stall", 460 * time.Millisecond, 1860 * time.Millisecond},
 		{"one-worker", 20 * time.Millisecond, 1755 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestTheStallsAreWhatArithmeticSays(t *testing.T) {
 			}
 			slices.Sort(response)
 			n := len(response)
-			if got := response[n*90/100-1]; got != tt.p90 {
+			if got := response[(n*90+99)/100-1]; got != tt.p90 {
 				t.Errorf("p90 is %v", got)
 			}
-			if got := response[n*99/100-1]; got != tt.p99 {
+			if got := response[(n*99+99)/100-1]; got != tt.p99 {
 				t.Errorf("p99 is %v", got)
 			}
 		})
@@ -111,9 +111,13 @@ func TestNoPercentileStandsOnAnEdge(t *testing.T) {
 				if e.StallFor == 0 && below != above {
 					t.Errorf("p%d is anything from %v to %v", percent, time.Duration(below), time.Duration(above))
 				}
-				if n*percent%100 != 0 {
+				// One exercise has a p99 that would be another value, by more than a figure may be off, if its rank were rounded.
+				if whole := n*percent%100 == 0; !whole && e.Name != "stall" {
 					t.Errorf("p%d of %d sends is between two of them", percent, n)
 				}
+			}
+			if at := n * 99 / 100; e.Name == "stall" && (n*99%100 >= 50 || response[at]-response[at-1] <= response[at]/100) {
+				t.Errorf("of %d sends the p99 is %v, and rounded down %v: nobody could tell", n, time.Duration(response[at]), time.Duration(response[at-1]))
 			}
 		})
 	}

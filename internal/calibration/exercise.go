@@ -50,7 +50,8 @@ func Exercises() []Exercise {
 			},
 		},
 		{
-			Name: "stall", Title: "one at a time, 20 ms each, and nothing for two seconds in their midst", PerSecond: 25, Seconds: 32,
+			// 775 sends: 99 % of them are 767.25. The ranks beside the right one are 20 ms away, more than the 1 % of a figure.
+			Name: "stall", Title: "one at a time, 20 ms each, and nothing for two seconds in their midst", PerSecond: 25, Seconds: 31,
 			Takes: always(20 * time.Millisecond), Serial: true, StallAt: 10 * time.Second, StallFor: 2 * time.Second,
 		},
 		{
