@@ -78,7 +78,7 @@ func resampledMedians(sorted []float64) []resampled {
 	upTo := 0.0
 	ways := math.Exp(lnChoose(n, r))
 	for i := 1; i <= n; i++ {
-		next := atLeast(n, r, share(i))
+		next := AtLeast(n, r, share(i))
 		same := next - upTo // the r-th draw is the i-th sample
 		upTo = next
 		if n%2 == 0 {
@@ -95,14 +95,19 @@ func resampledMedians(sorted []float64) []resampled {
 	return list
 }
 
-// atLeast is how likely it is that of n draws r or more are of a share.
-func atLeast(n, r int, share float64) float64 {
+// AtLeast is how likely it is that of n draws r or more are of a share. Beyond the likeliest number the chances fall ever faster: what
+// no longer counts ends the sum.
+func AtLeast(n, r int, share float64) float64 {
 	if share >= 1 {
 		return 1
 	}
 	sum := 0.0
 	for k := r; k <= n; k++ {
-		sum += math.Exp(lnChoose(n, k) + float64(k)*math.Log(share) + float64(n-k)*math.Log1p(-share))
+		chance := math.Exp(lnChoose(n, k) + float64(k)*math.Log(share) + float64(n-k)*math.Log1p(-share))
+		sum += chance
+		if float64(k) > share*float64(n) && chance <= 1e-15*sum {
+			break
+		}
 	}
 	return sum
 }
@@ -122,9 +127,10 @@ func MedianOf(sorted []float64) float64 {
 	return halfway(sorted[(n-1)/2], sorted[n/2])
 }
 
-// halfway is between a and b. Of both infinities it is the first: their mean would be no number.
+// halfway is between a and b. Of an infinity and what is finite it is the infinity, of both infinities the first: their mean would
+// be no number.
 func halfway(a, b float64) float64 {
-	if a == b || math.IsInf(a, -1) && math.IsInf(b, 1) {
+	if a == b || math.IsInf(a, -1) {
 		return a
 	}
 	return a + (b-a)/2

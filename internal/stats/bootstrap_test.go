@@ -179,6 +179,38 @@ func TestInfinitiesAreBeyondEverySample(t *testing.T) {
 	if err != nil || !math.IsInf(both.Low, -1) || !math.IsInf(both.High, 1) || math.IsNaN(both.Median) {
 		t.Errorf("both infinities: %+v, %v", both, err)
 	}
+	first, err := BootstrapMedian([]float64{-inf, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0.95)
+	if err != nil || first.Median != 4.5 || math.IsNaN(first.Low) || math.IsInf(first.High, 0) {
+		t.Errorf("one of ten that is below every bound: %+v, %v", first, err)
+	}
+	half, err := BootstrapMedian([]float64{-inf, -inf, -inf, -inf, -inf, 1, 2, 3, 4, 5}, 0.95)
+	if err != nil || !math.IsInf(half.Low, -1) || !math.IsInf(half.Median, -1) || !(half.High > 1 && half.High <= 5) {
+		t.Errorf("half of them are: %+v, %v", half, err)
+	}
+}
+
+// What is true of the samples is true of them turned round, with infinities of one side or without.
+func TestTurnedRoundSamplesTurnTheirInterval(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		infinity := math.Inf(rapid.SampledFrom([]int{1, -1}).Draw(t, "side"))
+		samples := rapid.SliceOfN(rapid.OneOf(rapid.Float64Range(-9, 9), rapid.Just(infinity)), 6, 20).Draw(t, "samples")
+		turned := make([]float64, len(samples))
+		for i, v := range samples {
+			turned[i] = -v
+		}
+		got, err := BootstrapMedian(samples, 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := BootstrapMedian(turned, 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := func(a, b float64) bool { return a == b || math.Abs(a-b) < 1e-9 }
+		if !near(got.Low, -back.High) || !near(got.High, -back.Low) || math.IsNaN(got.Median) || !(got.Low <= got.Median && got.Median <= got.High) {
+			t.Fatalf("%v give %+v, turned round %+v", samples, got, back)
+		}
+	})
 }
 
 func TestWhatHasNoIntervalIsRefused(t *testing.T) {
