@@ -29,7 +29,8 @@ type Stability struct {
 
 	// RecoveryNS is from the end of the last fault to the first moment from which on the service is recovered until the load
 	// ends: in nine of ten buckets goodput is 0.9 of the baseline's, its p99 limits hold, nothing queued is older than the
-	// refund deadline. When it never was, it is how long that was watched, and RecoveryOpen is true. -1: not known.
+	// refund deadline, and over all of them no more than one send in a hundred missed its limit. When it never was, it is how long
+	// that was watched, and RecoveryOpen is true. -1: not known.
 	RecoveryNS   int64 `json:"recovery_ns"`
 	RecoveryOpen bool  `json:"recovery_open"`
 
@@ -77,10 +78,12 @@ const (
 	// bucketOperations: a share of so many operations, 0.9 of which succeed, has a noise of 9 % at three sigma. The 900 that
 	// arrivals would need is for counts of a Poisson process; a share of what was due has no such noise.
 	bucketOperations = 100
-	goodOfBaseline   = 0.9 // goodput, as a share of the baseline's
-	healthyBaseline  = 0.9 // ours: below it there is nothing to return to
-	badOfBuckets     = 10  // one of so many may be bad
-	slowOfBucket     = 0.04
+	goodOfBaseline   = 0.9  // goodput, as a share of the baseline's
+	healthyBaseline  = 0.9  // ours: below it there is nothing to return to
+	badOfBuckets     = 10   // one of so many may be bad
+	slowOfBucket     = 0.04 // ours: where one send in a hundred is slow, five of a hundred are in 0.3 % of cases
+	slowOfAll        = 0.01 // what a p99 allows of all sends from the recovery on, and ...
+	slowByChance     = 0.05 // ... what chance makes of that no more seldom than this: the one-sided bound of the percentiles
 	stableWithin     = 5 * int64(time.Second)
 	horizonLeast     = 60 * int64(time.Second)
 	baselineLeast    = 60 * int64(time.Second) // shorter ones say so
@@ -121,10 +124,10 @@ type operation struct {
 
 // traffic is what went over the wire in one second.
 type traffic struct {
-	creates, firstCreates   int // orders asked for, by the moment of the send; first: not a further try
-	notifies, firstNotifies int // without planned duplicates
-	answered, slow          [2]int
-	prepays                 int // orders that the service brought as far as the channel, whoever still waited
+	creates, firstCreates   int    // orders asked for, by the moment of the send; first: not a further try
+	notifies, firstNotifies int    // without planned duplicates
+	answered, slow          [2]int // sends that ended; those of them that had no answer within the scenario's limit
+	prepays                 int    // orders that the service brought as far as the channel, whoever still waited
 }
 
 // Indexes of traffic.answered and .slow.

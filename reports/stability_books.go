@@ -87,14 +87,13 @@ func (t *tracker) take(r *runlog.Record) {
 	}
 }
 
-// timed counts an answer by the moment of its send.
+// timed counts what a send came to by the moment of the send. One without an answer missed its limit, however soon it ended: what was
+// waited for in vain is not quicker than what came late, and a connection that broke off answers nobody. An answer that refuses is an
+// answer; those are the errors' measures' affair, and the goodput's.
 func (t *tracker) timed(kind int, r *runlog.Record) {
-	if r.Status == 0 {
-		return
-	}
 	s := t.second(r.At - r.Took)
 	s.answered[kind]++
-	if limit := t.slowerNS[kind]; limit > 0 && r.Took > limit {
+	if limit := t.slowerNS[kind]; limit > 0 && (r.Status == 0 || r.Took > limit) {
 		s.slow[kind]++
 	}
 }

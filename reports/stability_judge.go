@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 func sortBy[T any](list []T, key func(T) int64) {
@@ -285,6 +287,9 @@ func (j *stabilityJudge) shorter() {
 // stayedDown decides about a service that did not recover before the kick, or the end.
 func (j *stabilityJudge) stayedDown() string {
 	what := fmt.Sprintf("goodput was %s of the load for %s after the fault ended", percent(max(j.after.Goodput, 0)), span(j.SeenNS))
+	if slow := j.tooSlow(j.after.FromNS, j.after.ToNS); slow != "" {
+		what += ", and " + slow
+	}
 	if j.SeenNS < j.HorizonNS {
 		return what + "; the horizon is " + span(j.HorizonNS) + ", so it may yet recover"
 	}
@@ -396,17 +401,31 @@ func (j *stabilityJudge) bucket(from, to int64) Bucket {
 	case j.refundAfter > 0 && oldest > j.refundAfter:
 		b.Why = "a queued row is " + span(oldest) + " old"
 	case slow(slowCreate):
-		b.Why = "orders are answered slowly"
+		b.Why = "orders are answered slowly, or not at all"
 	case slow(slowNotify):
-		b.Why = "notifies are answered slowly"
+		b.Why = "notifies are answered slowly, or not at all"
 	default:
 		b.Good = true
 	}
 	return b
 }
 
+// tooSlow says of which sends of a stretch more missed their limit than its p99 allows, "" of none. A bucket is too short to tell two
+// in a hundred from one; all of them together are not. So many must not be chance, by the one-sided 95 % bound that percentiles have.
+// Only whole seconds count: the one in which a fault ends is the fault's.
+func (j *stabilityJudge) tooSlow(from, to int64) string {
+	w := j.wire((from+1e9-1)/1e9*1e9, to)
+	for kind, name := range [...]string{slowCreate: "orders", slowNotify: "notifies"} {
+		n, slow := w.answered[kind], w.slow[kind]
+		if float64(slow) > slowOfAll*float64(n) && stats.AtLeast(n, slow, slowOfAll) <= slowByChance {
+			return fmt.Sprintf("%s of %s %s were not answered within their limit", count(int64(slow)), count(int64(n)), name)
+		}
+	}
+	return ""
+}
+
 // recoveredFrom is the first moment, on a grid of seconds, from which on the phase is good to its end: in nine of ten buckets,
-// the first of them included.
+// the first of them included, and in all of them together by the limits of its p99.
 func (j *stabilityJudge) recoveredFrom(p *Phase) (at int64, ok bool) {
 	least := max(recoveredLeast, bucketsLeast*j.width)
 	for at := p.FromNS; p.ToNS-at >= least; at += int64(time.Second) {
@@ -417,7 +436,7 @@ func (j *stabilityJudge) recoveredFrom(p *Phase) (at int64, ok bool) {
 				bad++
 			}
 		}
-		if list[0].Good && bad <= len(list)/badOfBuckets {
+		if list[0].Good && bad <= len(list)/badOfBuckets && j.tooSlow(at, p.ToNS) == "" {
 			return at, true
 		}
 	}

@@ -165,7 +165,21 @@ func TestStabilityIsClassifiedFromWhatBecameOfTheOperations(t *testing.T) {
 			"nothing shows what keeps it down", 1120,
 		},
 		{"goodput is back, and notifies are slow", func(p *play) { p.slow = from(75, 0, 0.1) }, Undecided, "no kick", 1120},
-		{"slow notifies of four in a hundred prove no p99", func(p *play) { p.slow = from(75, 0, 0.04) }, Stable, "", 0},
+		{"one slow notify in a hundred is what a p99 allows", func(p *play) { p.slow = from(75, 0, 0.01) }, Stable, "", 0},
+		{
+			"four slow notifies in a hundred prove nothing in one bucket", func(p *play) {
+				p.slow = func(s int) float64 { return map[bool]float64{true: 0.04, false: 0}[s >= 100 && s < 105] }
+			}, Stable, "", 0,
+		},
+		{
+			"four in a hundred for good miss a p99 that no bucket misses", func(p *play) { p.slow = from(75, 0, 0.04) }, Undecided,
+			"480 of 12,000 notifies were not answered within their limit", 1120,
+		},
+		{
+			"four in a hundred that end are a late recovery", func(p *play) {
+				p.slow = func(s int) float64 { return map[bool]float64{true: 0.04, false: 0}[s >= 75 && s < 125] }
+			}, Recovering, "within three times", 15,
+		},
 		{
 			"down for good, retries, no kick", func(p *play) { p.good, p.creates = p.downFor(0, 0.1), from(75, 1, 3) }, Suspect,
 			"3.0 sends for each piece of work, 1.0 before", 1120,
@@ -241,6 +255,38 @@ func TestStabilityIsClassifiedFromWhatBecameOfTheOperations(t *testing.T) {
 			}
 			if s.Why == "" {
 				t.Error("it does not say why")
+			}
+		})
+	}
+}
+
+func TestASendWithoutAnAnswerMissedItsLimit(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		status         int
+		took           time.Duration
+		answered, slow int
+	}{
+		{"answered in time", 200, 900 * time.Millisecond, 1, 0},
+		{"refused in time, which is no matter of slowness", 503, 900 * time.Millisecond, 1, 0},
+		{"answered too late", 200, 1100 * time.Millisecond, 1, 1},
+		{"waited for until the sender's patience ended", 0, 5 * time.Second, 1, 1},
+		{"broken off at once", 0, time.Millisecond, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for event, kind := range map[runlog.Event]int{runlog.BuyerAnswer: slowCreate, runlog.NotifyAnswer: slowNotify} {
+				run := &runlog.Manifest{Faults: []runlog.FaultPlan{{ID: "f"}}, Expect: map[string]string{"create.p99": "< 1s", "notify.p99": "<= 1s"}}
+				tr := newTracker(&audit{run: run})
+				tr.timed(kind, &runlog.Record{At: 9 * second, Event: event, Status: tt.status, Took: int64(tt.took)})
+				if w := (&track{seconds: tr.seconds}).wire(0, 10*second); w.answered[kind] != tt.answered || w.slow[kind] != tt.slow {
+					t.Errorf("%s: %d answered, %d of them slow", event, w.answered[kind], w.slow[kind])
+				}
+				run.Expect = nil
+				tr = newTracker(&audit{run: run})
+				tr.timed(kind, &runlog.Record{At: 9 * second, Event: event, Status: tt.status, Took: int64(tt.took)})
+				if w := (&track{seconds: tr.seconds}).wire(0, 10*second); w.slow[kind] != 0 {
+					t.Errorf("%s: slow, by no limit", event)
+				}
 			}
 		})
 	}
