@@ -19,8 +19,9 @@ type BidAudit struct {
 	Asked           int `json:"asked"`             // purchases
 	Bought          int `json:"bought"`            // answered as bought
 	TurnedAway      int `json:"turned_away"`       // answered as sold out, closed or busy
+	Busy            int `json:"busy"`              // of them: answered as busy, which says nothing of what is left
 	Shed            int `json:"shed"`              // told in the end that the service is overloaded, which says nothing of the bid
-	TurnedAwayEarly int `json:"turned_away_early"` // of them: while what they asked for was certainly free
+	TurnedAwayEarly int `json:"turned_away_early"` // turned away while what they asked for was certainly free, those who were told busy too
 
 	// Lost are shares that the buyer was told of and the service does not know; Phantom the other way round, without those
 	// whose answer never came.
@@ -48,6 +49,7 @@ const (
 	purchaseBought                            // he has the share
 	purchaseFailed                            // units were taken, and given back
 	purchaseTurnedAway                        // no units were taken
+	purchaseBusy                              // turned away as well; units may have been taken, and were given back
 	purchaseShed                              // nor were any; he was told nothing of the bid
 )
 
@@ -58,11 +60,16 @@ type bidBook struct {
 	bought []purchase
 }
 
-// bidCodes are the answers that mean that the bid had nothing for the buyer: what the protocol has beside 402.
-var bidCodes = []string{"SOLD_OUT", "CLOSED", "BUSY"}
+// bidCodes are the answers that mean that the bid had nothing for the buyer: what the protocol has beside 402 and codeBusy.
+var bidCodes = []string{"SOLD_OUT", "CLOSED"}
 
-// codeOverloaded is the answer of a service that looked at nothing.
-const codeOverloaded = "OVERLOADED"
+const (
+	codeBusy       = "BUSY"       // the answer of a service that could not sell what may well be there
+	codeOverloaded = "OVERLOADED" // the answer of a service that looked at nothing
+)
+
+// turnedAway reports whether the buyer went without a share and was told so, for whatever reason that is no fault of his.
+func (o purchaseOutcome) turnedAway() bool { return o == purchaseTurnedAway || o == purchaseBusy }
 
 func (b *bidBook) of(key string) *purchase {
 	if b.keys == nil {
@@ -95,6 +102,8 @@ func (b *bidBook) take(r *runlog.Record) {
 			p.outcome, p.till = purchaseFailed, r.At
 		case slices.Contains(bidCodes, r.Note):
 			p.outcome, p.till = purchaseTurnedAway, r.At
+		case r.Note == codeBusy:
+			p.outcome, p.till = purchaseBusy, r.At
 		case r.Note == codeOverloaded:
 			p.outcome, p.till = purchaseShed, r.At
 		}
@@ -128,10 +137,13 @@ func (b *bidBook) result() *BidAudit {
 			if !has {
 				res.Lost++
 			}
-		case purchaseTurnedAway, purchaseShed, purchaseFailed:
+		case purchaseTurnedAway, purchaseBusy, purchaseShed, purchaseFailed:
 			switch p.outcome {
 			case purchaseTurnedAway:
 				res.TurnedAway++
+			case purchaseBusy:
+				res.TurnedAway++
+				res.Busy++
 			case purchaseShed:
 				res.Shed++
 			default:
@@ -145,7 +157,12 @@ func (b *bidBook) result() *BidAudit {
 	res.Oversold, res.Unsold = max(0, res.Sold-res.Units), max(0, res.Units-res.Sold)
 	free := newFreeUnits(b)
 	for i := range b.bought {
-		if p := &b.bought[i]; p.outcome == purchaseTurnedAway && free.least(p.from, p.till) >= p.units {
+		p := &b.bought[i]
+		wanted := p.units
+		if p.outcome == purchaseBusy {
+			wanted = 0 // while he waited his own units may have been his, and are no more among the free ones
+		}
+		if p.outcome.turnedAway() && free.least(p.from, p.till) >= wanted {
 			res.TurnedAwayEarly++
 		}
 	}
@@ -170,7 +187,7 @@ func newFreeUnits(b *bidBook) *freeUnits {
 		switch p := &b.bought[i]; p.outcome {
 		case purchaseBought, purchaseOpen:
 			steps = append(steps, step{p.from, -p.units})
-		case purchaseFailed:
+		case purchaseFailed, purchaseBusy:
 			steps = append(steps, step{p.from, -p.units}, step{p.till, p.units})
 		case purchaseTurnedAway, purchaseShed:
 		}
@@ -229,6 +246,7 @@ var bidGauges = []gauge{
 	bidGauge("unsold", "units of the bid that nobody has in the end", func(b *BidAudit) int { return b.Unsold }),
 	bidGauge("shed", "buyers of the bid who were told at their last try that the service is overloaded, and nothing of the bid", func(b *BidAudit) int { return b.Shed }),
 	bidGauge("turned_away", "buyers of the bid who were told that it is sold out, closed or busy", func(b *BidAudit) int { return b.TurnedAway }),
+	bidGauge("busy", "of them, those who were told that too many buy at this moment, which says nothing of what is left", func(b *BidAudit) int { return b.Busy }),
 	{
 		MeasureDoc{"bid.illegal", "", "bids whose answers fit no order of events in which each unit is taken once, as porcupine checks it; not known when it could not tell"},
 		func(e *evidence) (float64, int) {
@@ -241,7 +259,7 @@ var bidGauges = []gauge{
 			return 0, e.bid.Asked
 		},
 	},
-	bidGauge("turned_away_early", "of them, those who were told so while what they asked for was certainly free", func(b *BidAudit) int { return b.TurnedAwayEarly }),
+	bidGauge("turned_away_early", "buyers of the bid who were told that it is sold out, closed or busy while what they asked for was certainly free", func(b *BidAudit) int { return b.TurnedAwayEarly }),
 }
 
 // bidMore says why it is not known whether a bid is illegal.
@@ -284,6 +302,9 @@ func (b *BidAudit) sentence() string {
 		s += fmt.Sprintf(", %s left over", count(int64(b.Unsold)))
 	}
 	s += fmt.Sprintf("; %s turned away", count(int64(b.TurnedAway)))
+	if b.Busy > 0 {
+		s += fmt.Sprintf(", %s of them as too many at once", count(int64(b.Busy)))
+	}
 	if b.TurnedAwayEarly > 0 {
 		s += fmt.Sprintf(", %s of them while what they asked for was free", count(int64(b.TurnedAwayEarly)))
 	}

@@ -67,6 +67,21 @@ func TestABidIsAudited(t *testing.T) {
 			BidAudit{Units: 10, Sold: 10, Asked: 1, Shed: 1, Phantom: 1, History: "ok"},
 		},
 		{
+			"told busy while all was free: he was turned away early", 10,
+			[]deal{{10, 1, 5, 503, "BUSY", "RETURNED", 0, 0}, {5, 11, 12, 503, "BUSY", "", 0, 0}},
+			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 2, Busy: 2, TurnedAwayEarly: 2, History: "illegal"},
+		},
+		{
+			"told busy when others had everything", 10,
+			[]deal{{10, 1, 10, 201, "", "BOUGHT", 0, 0}, {5, 11, 12, 503, "BUSY", "", 0, 0}},
+			BidAudit{Units: 10, Sold: 10, Asked: 2, Bought: 1, TurnedAway: 1, Busy: 1, History: "ok"},
+		},
+		{
+			"turned away while one who is told busy held the units: they were not certainly free", 10,
+			[]deal{{10, 1, 10, 503, "BUSY", "RETURNED", 0, 0}, {5, 2, 9, 409, "SOLD_OUT", "", 0, 0}},
+			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 2, Busy: 1, TurnedAwayEarly: 1, History: "illegal"},
+		},
+		{
 			"turned away while another held the units", 10,
 			[]deal{{10, 1, 10, 402, "FROZEN", "RETURNED", 0, 0}, {5, 2, 12, 409, "SOLD_OUT", "", 0, 0}},
 			BidAudit{Units: 10, Unsold: 10, Asked: 2, TurnedAway: 1, History: "ok"},
