@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,40 +27,50 @@ func NewJobs(p Parts, waker Waker) *Jobs {
 	}}
 }
 
-// jobLimit bounds the rows that one run of a job looks at.
+// jobLimit bounds the rows that one run of a job, or of one of its lanes, looks at.
 const jobLimit = 200
 
-// jobWorkers bounds the rows that a job handles at once, of one channel where a row has one: each is a call to a channel, most of
-// which is waiting.
+// jobWorkers bounds the rows that a job, or one of its lanes, handles at once: each is a call to a channel, most of which is waiting.
 const jobWorkers = 8
 
 type job struct {
-	name  string
-	every time.Duration
-	run   func(ctx context.Context) error
-	long  bool // it is not broken off after runTimeout
+	name    string
+	channel Channel // whose lane it is; empty: it has no lanes
+	every   time.Duration
+	run     func(ctx context.Context) error
+	long    bool // it is not broken off after runTimeout
+}
+
+// lanes are a job that asks channels, once for each: its own loop, its own rows of the table and its own workers. A channel that
+// hangs holds up no other's money, neither within a run nor between two.
+func (j *Jobs) lanes(name string, every time.Duration, run func(ctx context.Context, channel Channel) error) []job {
+	var list []job
+	for _, c := range slices.Sorted(maps.Keys(j.Channels)) {
+		list = append(list, job{name: name, channel: c, every: every, run: func(ctx context.Context) error { return run(ctx, c) }})
+	}
+	return list
 }
 
 func (j *Jobs) list() []job {
 	s := &j.Profile
-	list := []job{
-		{name: "refund-retry", every: s.Refund.Every, run: j.retryRefunds},
-		{name: "unpaid", every: s.Remedy.Every, run: j.lookAtUnpaid},
-		{name: "return-shares", every: s.Bid.ReturnEvery, run: j.returnShares},
+	refunds := j.refundOverdue
+	if s.Refund.Guard == None {
+		refunds = j.refundUnchecked
 	}
+	list := slices.Concat(
+		j.lanes("refund-retry", s.Refund.Every, j.retryRefunds),
+		j.lanes("refund-timer", s.Refund.Every, refunds),
+		j.lanes("unpaid", s.Remedy.Every, j.lookAtUnpaid),
+	)
+	if s.Remedy.Mode == On {
+		list = slices.Concat(list, j.lanes("remedy", s.Remedy.Every, j.workRemedies), j.lanes("further-ways", s.Remedy.Every, j.closeFurtherWays))
+	}
+	list = append(list, job{name: "return-shares", every: s.Bid.ReturnEvery, run: j.returnShares})
 	if s.Ingest.Mode == Durable {
 		list = append(list, job{name: "ingest", every: s.Ingest.Every, run: j.ingest, long: true})
 	}
 	if s.Command.PushAgain > 0 {
 		list = append(list, job{name: "push-again", every: min(s.Command.PushAgain, 2*time.Second), run: j.pushAgain})
-	}
-	if s.Refund.Guard == None {
-		list = append(list, job{name: "refund-timer", every: s.Refund.Every, run: j.refundUnchecked})
-	} else {
-		list = append(list, job{name: "refund-timer", every: s.Refund.Every, run: j.refundOverdue})
-	}
-	if s.Remedy.Mode == On {
-		list = append(list, job{name: "remedy", every: s.Remedy.Every, run: j.workRemedies}, job{name: "further-ways", every: s.Remedy.Every, run: j.closeFurtherWays})
 	}
 	if s.Queue.Archive > 0 {
 		list = append(list, job{name: "archive", every: 15 * time.Second, run: j.archive})
@@ -97,7 +109,7 @@ func (j *Jobs) Run(ctx context.Context) {
 				outcome := "ok"
 				if err != nil {
 					outcome = "failed"
-					j.Log.Warn("job", "job", job.name, "error", err)
+					j.Log.Warn("job", "job", job.name, "channel", job.channel, "error", err)
 				}
 				j.Metrics.Jobs.WithLabelValues(job.name, outcome).Inc()
 			}
@@ -137,23 +149,6 @@ feed:
 	}
 	close(next)
 	workers.Wait()
-	return errors.Join(problems...)
-}
-
-// eachOf is each with workers for each channel by itself: one that hangs holds up no other's rows.
-func eachOf[T any](ctx context.Context, list []T, channel func(T) Channel, work func(context.Context, T) error) error {
-	rows := make(map[Channel][]T)
-	for _, v := range list {
-		rows[channel(v)] = append(rows[channel(v)], v)
-	}
-	ended := make(chan error, len(rows))
-	for _, list := range rows {
-		go func() { ended <- each(ctx, list, work) }()
-	}
-	var problems []error
-	for range rows {
-		problems = append(problems, <-ended)
-	}
 	return errors.Join(problems...)
 }
 

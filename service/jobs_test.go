@@ -27,8 +27,13 @@ type jobStore struct {
 	refunded  time.Time
 }
 
-func (s *jobStore) DueRefunds(context.Context, time.Time, int) ([]service.RefundRow, error) {
-	return s.refunds, nil
+func (s *jobStore) DueRefunds(_ context.Context, channel service.Channel, _ time.Time, limit int) (due []service.RefundRow, err error) {
+	for _, r := range s.refunds {
+		if r.Channel == channel && len(due) < limit {
+			due = append(due, r)
+		}
+	}
+	return due, nil
 }
 
 func (s *jobStore) ClaimRefund(context.Context, *service.RefundRow, time.Time) (bool, error) {
@@ -38,7 +43,7 @@ func (s *jobStore) ClaimRefund(context.Context, *service.RefundRow, time.Time) (
 
 func (s *jobStore) Clock(context.Context) (time.Time, error) { return time.Now(), nil }
 
-func (s *jobStore) DueOrders(_ context.Context, states []service.State, now time.Time, _ int) (due []service.Order, err error) {
+func (s *jobStore) DueOrders(_ context.Context, _ service.Channel, states []service.State, now time.Time, _ int) (due []service.Order, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.orders {
@@ -97,11 +102,11 @@ func (s *jobStore) UnfetchedCommands(context.Context, time.Time, time.Time, int)
 	return nil, nil
 }
 
-func (s *jobStore) DueRemedies(context.Context, time.Time, int) ([]service.RemedyOrder, error) {
+func (s *jobStore) DueRemedies(context.Context, service.Channel, time.Time, int) ([]service.RemedyOrder, error) {
 	return nil, nil
 }
 
-func (s *jobStore) DueFurtherWays(context.Context, time.Time, int) ([]service.FurtherWay, error) {
+func (s *jobStore) DueFurtherWays(context.Context, service.Channel, time.Time, int) ([]service.FurtherWay, error) {
 	return nil, nil
 }
 

@@ -123,19 +123,21 @@ type RefundRow struct {
 	NextMS   int64
 }
 
-// A RemedyOrder is one row of remedy_order.
+// A RemedyOrder is one row of remedy_order: what a channel took for an order is to be made good.
 type RemedyOrder struct {
 	OrderID string
+	Channel Channel
 	Reason  string
 	Count   int
 	State   string // OPEN or DONE
 	NextMS  int64
 }
 
-// A FurtherWay is one row of further_ways: an order that may be paid in more than one way, until all but the one it was paid
-// by are closed.
+// A FurtherWay is one row of further_ways: one way to pay an order that has several, until the order was paid by it, or it is
+// closed.
 type FurtherWay struct {
 	OrderID string
+	Channel Channel
 	NextMS  int64
 }
 

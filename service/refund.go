@@ -20,13 +20,13 @@ const clockMargin = time.Second
 //
 // The stamp and the time that has passed since are the store's: a process whose clock is ahead, or was behind when it sent, would
 // else pay back what can still fall.
-func (j *Jobs) refundOverdue(ctx context.Context) error {
+func (j *Jobs) refundOverdue(ctx context.Context, channel Channel) error {
 	clock, err := j.Store.Clock(ctx)
 	if err != nil {
 		return err
 	}
 	read := time.Now()
-	due, err := j.Store.DueOrders(ctx, []State{Dispensing, Paid}, clock, jobLimit)
+	due, err := j.Store.DueOrders(ctx, channel, []State{Dispensing, Paid}, clock, jobLimit)
 	return errors.Join(err, each(ctx, due, func(ctx context.Context, o Order) error {
 		return j.refundIfUndelivered(ctx, o, clock.Add(time.Since(read)))
 	}))
@@ -93,9 +93,9 @@ func (j *Jobs) lookAgain(ctx context.Context, o Order, look, clock time.Time, do
 
 // refundUnchecked is the refund timer as it was (refund.guard none): whatever was paid refund.after ago and shows no
 // result gets its money back. It takes no command back, and the worker that comes to the payment later does not look.
-func (j *Jobs) refundUnchecked(ctx context.Context) error {
-	overdue, err := j.Store.Overdue(ctx, j.Now().Add(-j.Profile.Refund.After), jobLimit)
-	return errors.Join(err, eachOf(ctx, overdue, func(o Order) Channel { return o.Channel }, func(ctx context.Context, o Order) error {
+func (j *Jobs) refundUnchecked(ctx context.Context, channel Channel) error {
+	overdue, err := j.Store.Overdue(ctx, channel, j.Now().Add(-j.Profile.Refund.After), jobLimit)
+	return errors.Join(err, each(ctx, overdue, func(ctx context.Context, o Order) error {
 		r := refundOf(paymentOf(o), BecauseNoResult)
 		if err := j.refund(ctx, r); err != nil {
 			return err
@@ -105,10 +105,10 @@ func (j *Jobs) refundUnchecked(ctx context.Context) error {
 	}))
 }
 
-// retryRefunds sends refunds until their channel confirms them, always with the same number.
-func (j *Jobs) retryRefunds(ctx context.Context) error {
-	due, err := j.Store.DueRefunds(ctx, j.Now(), jobLimit)
-	return errors.Join(err, eachOf(ctx, due, func(r RefundRow) Channel { return r.Channel }, func(ctx context.Context, r RefundRow) error {
+// retryRefunds sends a channel's refunds until it confirms them, always with the same number.
+func (j *Jobs) retryRefunds(ctx context.Context, channel Channel) error {
+	due, err := j.Store.DueRefunds(ctx, channel, j.Now(), jobLimit)
+	return errors.Join(err, each(ctx, due, func(ctx context.Context, r RefundRow) error {
 		moved, err := j.Store.ClaimRefund(ctx, &r, j.Now().Add(max(pause(r.Attempts+1), refundTimeout)))
 		if err != nil || !moved {
 			return err

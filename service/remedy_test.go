@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -26,11 +27,11 @@ type unpaidStore struct {
 	looks    int               // of all orders
 }
 
-func (s *unpaidStore) DueOrders(_ context.Context, states []service.State, now time.Time, limit int) (due []service.Order, err error) {
+func (s *unpaidStore) DueOrders(_ context.Context, channel service.Channel, states []service.State, now time.Time, limit int) (due []service.Order, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.unpaid {
-		if states[0] == service.Created && o.NextMS <= now.UnixMilli() && len(due) < limit {
+		if o.Channel == channel && states[0] == service.Created && o.NextMS <= now.UnixMilli() && len(due) < limit {
 			due = append(due, *o)
 		}
 	}
@@ -67,24 +68,60 @@ func (s *unpaidStore) Enqueue(_ context.Context, p service.Payment, _ bool, _ ti
 	return service.QueueRow{}, nil
 }
 
-func (s *unpaidStore) RaiseRemedy(context.Context, string, string, bool, time.Time) error { return nil }
+func (s *unpaidStore) RaiseRemedy(context.Context, service.Payment, string, bool, time.Time) error {
+	return nil
+}
 
-func (s *unpaidStore) DueFurtherWays(context.Context, time.Time, int) (due []service.FurtherWay, err error) {
-	due, s.ways = s.ways, nil
+func (s *unpaidStore) DueFurtherWays(_ context.Context, channel service.Channel, _ time.Time, limit int) (due []service.FurtherWay, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.ways {
+		if w.Channel == channel && w.NextMS == 0 && len(due) < limit {
+			due = append(due, w)
+		}
+	}
 	return due, nil
 }
 
-func (s *unpaidStore) ClaimFurtherWay(context.Context, service.FurtherWay, time.Time) (bool, error) {
-	return true, nil
+func (s *unpaidStore) ClaimFurtherWay(_ context.Context, w service.FurtherWay, next time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.ways, w)
+	if i >= 0 {
+		s.ways[i].NextMS = next.UnixMilli()
+	}
+	return i >= 0, nil
 }
 
-func (s *unpaidStore) DueRemedies(context.Context, time.Time, int) (due []service.RemedyOrder, err error) {
-	due, s.remedies = s.remedies, nil
+func (s *unpaidStore) FurtherWayDone(context.Context, service.FurtherWay) error { return nil }
+
+func (s *unpaidStore) DueRemedies(_ context.Context, channel service.Channel, now time.Time, limit int) (due []service.RemedyOrder, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.remedies {
+		if r.Channel == channel && r.State != "DONE" && r.NextMS <= now.UnixMilli() && len(due) < limit {
+			due = append(due, r)
+		}
+	}
 	return due, nil
 }
 
-func (s *unpaidStore) ClaimRemedy(context.Context, *service.RemedyOrder, time.Time, time.Time) (bool, error) {
-	return true, nil
+func (s *unpaidStore) ClaimRemedy(_ context.Context, r *service.RemedyOrder, _, next time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.remedies, *r)
+	if i >= 0 {
+		r.Count, r.NextMS = r.Count+1, next.UnixMilli()
+		s.remedies[i] = *r
+	}
+	return i >= 0, nil
+}
+
+func (s *unpaidStore) RemedyDone(_ context.Context, r service.RemedyOrder, _ time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remedies[slices.Index(s.remedies, r)].State = "DONE"
+	return nil
 }
 
 func (s *unpaidStore) Settle(_ context.Context, p service.Payment, _ service.Command, _ time.Time, _ int64) (bool, error) {
@@ -118,11 +155,11 @@ func (paidBy) Close(context.Context, string) error { return service.ErrAlreadyPa
 // unpaidBy is a channel by which no order was paid.
 type unpaidBy struct {
 	service.PayChannel
-	asked *sync.Map // by order: when
+	asked *sync.Map // by order: when first
 }
 
 func (c unpaidBy) Query(_ context.Context, orderID string) (service.ChannelState, error) {
-	c.asked.Store(orderID, time.Now())
+	c.asked.LoadOrStore(orderID, time.Now())
 	return service.ChannelState{State: service.TradeNotPaid}, nil
 }
 
@@ -131,6 +168,11 @@ func (unpaidBy) Close(context.Context, string) error { return nil }
 func (hung) Query(ctx context.Context, _ string) (service.ChannelState, error) {
 	<-ctx.Done()
 	return service.ChannelState{}, ctx.Err()
+}
+
+func (hung) Close(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // runUnpaid runs the jobs for so long.
@@ -148,6 +190,7 @@ func runUnpaid(t *testing.T, store *unpaidStore, channels map[service.Channel]se
 // the order, and its notification was lost.
 func TestASickChannelHidesNoPaymentOfAnother(t *testing.T) {
 	waiting := service.Order{ID: "o", State: service.Paying, Fen: 350, Channel: service.WeChat, PayChannels: []service.Channel{service.WeChat, service.Alipay}}
+	both := []service.FurtherWay{{OrderID: "o", Channel: service.WeChat}, {OrderID: "o", Channel: service.Alipay}}
 	tests := []struct {
 		name  string
 		store func(now time.Time) *unpaidStore
@@ -155,7 +198,7 @@ func TestASickChannelHidesNoPaymentOfAnother(t *testing.T) {
 		{"while it waits for its payment", func(now time.Time) *unpaidStore {
 			o := waiting
 			o.ExpiresMS = now.Add(time.Hour).UnixMilli()
-			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}}
+			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}, ways: slices.Clone(both)}
 		}},
 		{"when it is closed", func(time.Time) *unpaidStore {
 			o := waiting
@@ -164,12 +207,12 @@ func TestASickChannelHidesNoPaymentOfAnother(t *testing.T) {
 		{"when its void row is made good", func(now time.Time) *unpaidStore {
 			o := waiting
 			o.NextMS = now.Add(time.Hour).UnixMilli()
-			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}, remedies: []service.RemedyOrder{{OrderID: "o"}}}
+			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}, remedies: []service.RemedyOrder{{OrderID: "o", Channel: service.WeChat}, {OrderID: "o", Channel: service.Alipay}}}
 		}},
 		{"when it was closed, and its further ways are", func(now time.Time) *unpaidStore {
 			o := waiting
 			o.State, o.NextMS = service.Closed, now.Add(time.Hour).UnixMilli()
-			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}, ways: []service.FurtherWay{{OrderID: "o"}}}
+			return &unpaidStore{unpaid: map[string]*service.Order{"o": &o}, ways: slices.Clone(both)}
 		}},
 	}
 	for _, test := range tests {
@@ -207,7 +250,7 @@ func TestAnOrderIsClosedWhenEveryChannelHasClosedIt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &unpaidStore{unpaid: map[string]*service.Order{"o": {
-					ID: "o", State: service.Paying, PayChannels: []service.Channel{service.WeChat, service.Alipay},
+					ID: "o", State: service.Paying, Channel: service.WeChat, PayChannels: []service.Channel{service.WeChat, service.Alipay},
 				}}}
 				runUnpaid(t, store, map[service.Channel]service.PayChannel{service.WeChat: unpaidBy{}, service.Alipay: test.alipay}, 7*time.Second)
 				if len(store.closed) != test.closed {
@@ -271,6 +314,91 @@ func TestOrdersThatCanNotBeClaimedWaitForTheNextRun(t *testing.T) {
 		runUnpaid(t, store, map[service.Channel]service.PayChannel{service.WeChat: unpaidBy{asked: &sync.Map{}}}, 6*time.Second)
 		if store.looks != 200 {
 			t.Errorf("%d looks in one run, which reads 200", store.looks)
+		}
+	})
+}
+
+// stateOf is a channel that says this of every order.
+type stateOf struct {
+	service.PayChannel
+	state service.ChannelState
+	err   error
+	asked *[]time.Time
+}
+
+func (c stateOf) Query(context.Context, string) (service.ChannelState, error) {
+	*c.asked = append(*c.asked, time.Now())
+	return c.state, c.err
+}
+
+// A remedy order stands for a payment whose notification was genuine: it ends when that was handled, or is back.
+func TestARemedyOrderStaysOpenUntilItsPaymentWasHandledOrIsBack(t *testing.T) {
+	state := func(s service.TradeState, fen int64) service.ChannelState {
+		return service.ChannelState{State: s, Payment: service.Payment{Channel: service.WeChat, OrderID: "o", TransactionID: "t", Fen: fen}}
+	}
+	tests := []struct {
+		name    string
+		state   service.ChannelState
+		err     error
+		done    bool
+		settled int
+	}{
+		{"paid as ordered", state(service.TradeSuccess, 350), nil, true, 1},
+		{"the money is back", state(service.TradeRefunded, 350), nil, true, 0},
+		{"paid by another amount", state(service.TradeSuccess, 1), nil, false, 0},
+		{"not paid", state(service.TradeNotPaid, 0), nil, false, 0},
+		{"closed", state(service.TradeClosed, 0), nil, false, 0},
+		{"never heard of", service.ChannelState{}, service.ErrOrderUnknown, false, 0},
+		{"no answer", service.ChannelState{}, errors.New("bad gateway"), false, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked []time.Time
+				store := &unpaidStore{
+					unpaid: map[string]*service.Order{"o": {
+						ID: "o", State: service.Paying, Fen: 350, Channel: service.WeChat, PayChannels: []service.Channel{service.WeChat},
+						NextMS: time.Now().Add(24 * time.Hour).UnixMilli(),
+					}},
+					remedies: []service.RemedyOrder{{OrderID: "o", Channel: service.WeChat, State: "OPEN"}},
+				}
+				runUnpaid(t, store, map[service.Channel]service.PayChannel{service.WeChat: stateOf{state: test.state, err: test.err, asked: &asked}}, 10*time.Minute)
+				if done := store.remedies[0].State == "DONE"; done != test.done || len(store.found) != test.settled {
+					t.Errorf("done: %v, %d payments settled", done, len(store.found))
+				}
+				if test.done {
+					if len(asked) != 1 {
+						t.Errorf("asked %d times", len(asked))
+					}
+					return
+				}
+				if n := len(asked); n < 8 || n > 16 || asked[n-1].Sub(asked[n-2]) < time.Minute || asked[1].Sub(asked[0]) > 10*time.Second {
+					t.Errorf("the pauses do not grow to a minute: asked %v", asked)
+				}
+			})
+		})
+	}
+}
+
+// Alipay takes every question and answers none, and has the older half of what is due: a remedy order at
+// WeChat that becomes due meanwhile does not wait for the end of a run.
+func TestAChannelThatHangsHoldsUpNoOthersMoneyBetweenRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var asked []time.Time
+		store := &unpaidStore{unpaid: manyUnpaid(400, service.Alipay)}
+		for id, o := range store.unpaid {
+			o.State, o.NextMS = service.Closed, time.Now().Add(24*time.Hour).UnixMilli()
+			store.remedies = append(store.remedies, service.RemedyOrder{OrderID: id, Channel: service.Alipay})
+			store.ways = append(store.ways, service.FurtherWay{OrderID: id, Channel: service.Alipay})
+		}
+		store.unpaid["o"] = &service.Order{ID: "o", State: service.Closed, Fen: 350, Channel: service.WeChat, NextMS: began.Add(24 * time.Hour).UnixMilli()}
+		due := began.Add(12 * time.Second) // Alipay's runs are at their first rows
+		store.remedies = append(store.remedies, service.RemedyOrder{OrderID: "o", Channel: service.WeChat, NextMS: due.UnixMilli()})
+		wechat := stateOf{asked: &asked, state: service.ChannelState{State: service.TradeRefunded}}
+		runUnpaid(t, store, map[service.Channel]service.PayChannel{service.WeChat: wechat, service.Alipay: hung{}}, 30*time.Second)
+		if len(asked) != 1 || asked[0].Sub(due) > 6*time.Second {
+			t.Errorf("asked %v, due %v", asked, due)
 		}
 	})
 }

@@ -70,18 +70,18 @@ type Orders interface {
 	OrderByRequest(ctx context.Context, requestID string) (Order, error)
 	// MakePayable moves CREATED to PAYING.
 	MakePayable(ctx context.Context, o Order) (moved bool, err error)
-	// AddChannel remembers a further channel that may take the payment of a PAYING order, and writes the further way, first
+	// AddChannel remembers a further channel that may take the payment of a PAYING order, and writes down each of its ways, first
 	// looked at at look.
 	AddChannel(ctx context.Context, orderID string, channels []Channel, look time.Time) (moved bool, err error)
-	// DueFurtherWays lists orders with further ways to be looked at; ClaimFurtherWay keeps others away until next, and
+	// DueFurtherWays lists a channel's ways to pay orders that have several; ClaimFurtherWay keeps others away until next, and
 	// FurtherWayDone forgets the row.
-	DueFurtherWays(ctx context.Context, now time.Time, limit int) ([]FurtherWay, error)
+	DueFurtherWays(ctx context.Context, channel Channel, now time.Time, limit int) ([]FurtherWay, error)
 	ClaimFurtherWay(ctx context.Context, w FurtherWay, next time.Time) (moved bool, err error)
-	FurtherWayDone(ctx context.Context, orderID string) error
+	FurtherWayDone(ctx context.Context, w FurtherWay) error
 	// CloseOrder moves one of from (CREATED, PAYING) to CLOSED and gives the stock back.
 	CloseOrder(ctx context.Context, orderID string, now time.Time, from ...State) (moved bool, err error)
-	// DueOrders lists orders in one of states whose NextMS has come, oldest first.
-	DueOrders(ctx context.Context, states []State, now time.Time, limit int) ([]Order, error)
+	// DueOrders lists a channel's orders in one of states whose NextMS has come, oldest first.
+	DueOrders(ctx context.Context, channel Channel, states []State, now time.Time, limit int) ([]Order, error)
 	// Postpone moves NextMS on, if it still is what o says and the state too. It claims the order for one look.
 	Postpone(ctx context.Context, o Order, next time.Time) (moved bool, err error)
 
@@ -145,7 +145,8 @@ type Commands interface {
 
 // Refunds is the refunds table.
 type Refunds interface {
-	DueRefunds(ctx context.Context, now time.Time, limit int) ([]RefundRow, error)
+	// DueRefunds lists a channel's refunds that were not confirmed yet.
+	DueRefunds(ctx context.Context, channel Channel, now time.Time, limit int) ([]RefundRow, error)
 	// ClaimRefund counts an attempt in r and keeps others away until next.
 	ClaimRefund(ctx context.Context, r *RefundRow, next time.Time) (moved bool, err error)
 	// RefundConfirmed marks the refund done, moves its order to REFUNDED and gives the stock back once.
@@ -154,10 +155,11 @@ type Refunds interface {
 
 // Remedies is the remedy_order table.
 type Remedies interface {
-	// RaiseRemedy writes a remedy order, once per order; done writes down one that is made good already, and leaves one that
-	// is open as it is.
-	RaiseRemedy(ctx context.Context, orderID, reason string, done bool, now time.Time) error
-	DueRemedies(ctx context.Context, now time.Time, limit int) ([]RemedyOrder, error)
+	// RaiseRemedy writes a remedy order for a payment, once per order and channel; done writes down one that is made good already,
+	// and leaves one that is open as it is.
+	RaiseRemedy(ctx context.Context, p Payment, reason string, done bool, now time.Time) error
+	// DueRemedies lists a channel's open ones.
+	DueRemedies(ctx context.Context, channel Channel, now time.Time, limit int) ([]RemedyOrder, error)
 	ClaimRemedy(ctx context.Context, r *RemedyOrder, now, next time.Time) (moved bool, err error)
 	// RemedyDone ends the attempt that r was claimed for. An order that was raised again meanwhile stays open.
 	RemedyDone(ctx context.Context, r RemedyOrder, now time.Time) error
@@ -203,8 +205,8 @@ type AsWas interface {
 	RowOf(ctx context.Context, p Payment) (QueueRow, error)
 	// PayUnchecked records a payment whatever state the order is in, and writes the command.
 	PayUnchecked(ctx context.Context, p Payment, c Command, next time.Time) error
-	// Overdue lists payments that came before the moment, of orders not dispensed and not refunded.
-	Overdue(ctx context.Context, before time.Time, limit int) ([]Order, error)
+	// Overdue lists a channel's payments that came before the moment, of orders not dispensed and not refunded.
+	Overdue(ctx context.Context, channel Channel, before time.Time, limit int) ([]Order, error)
 	// RefundUnchecked writes down a refund that was made, and REFUNDED, whatever state the order is in.
 	RefundUnchecked(ctx context.Context, r RefundRow, now time.Time) error
 }

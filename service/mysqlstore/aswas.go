@@ -45,7 +45,7 @@ func (s *Store) ConsumeLocked(ctx context.Context, now time.Time, handle func(se
 		status, consumed, next = service.RowVoid, service.Consumed, row.NextMS
 	}
 	if verdict.Void && verdict.Remedy {
-		if err := raiseRemedy(ctx, tx, row.Payment.OrderID, service.BecauseVoid, false, end); err != nil {
+		if err := raiseRemedy(ctx, tx, row.Payment, service.BecauseVoid, false, end); err != nil {
 			return true, s.count(err)
 		}
 	}
@@ -90,12 +90,12 @@ func (s *Store) PayUnchecked(ctx context.Context, p service.Payment, c service.C
 //
 // What hurts: the payment's age counts from its arrival in pay_queue. A row that waits there behind others is refunded
 // although nobody has tried to dispense it yet, and will be dispensed when its turn comes.
-func (s *Store) Overdue(ctx context.Context, before time.Time, limit int) ([]service.Order, error) {
+func (s *Store) Overdue(ctx context.Context, channel service.Channel, before time.Time, limit int) ([]service.Order, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT o.order_id, o.machine_id, o.slot, o.state, q.channel, q.transaction_id, q.paid_fen
 		FROM pay_queue q JOIN orders o ON o.order_id = q.order_id
-		WHERE q.create_time < ? AND o.state NOT IN (?, ?, ?)
+		WHERE q.channel = ? AND q.create_time < ? AND o.state NOT IN (?, ?, ?)
 		AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = o.order_id)
-		ORDER BY q.create_time LIMIT ?`, before.UTC(), service.Dispensed, service.Refunding, service.Refunded, limit)
+		ORDER BY q.create_time LIMIT ?`, channel, before.UTC(), service.Dispensed, service.Refunding, service.Refunded, limit)
 	return all(rows, err, func(rows *sql.Rows) (o service.Order, err error) {
 		err = rows.Scan(&o.ID, &o.MachineID, &o.Slot, &o.State, &o.Channel, &o.TransactionID, &o.PaidFen)
 		return o, err

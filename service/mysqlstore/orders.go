@@ -81,29 +81,34 @@ func (s *Store) AddChannel(ctx context.Context, orderID string, channels []servi
 		if !moved {
 			return errNotMoved
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO further_ways (order_id, next_ms) VALUES (?, ?) ON DUPLICATE KEY UPDATE next_ms = VALUES(next_ms)`,
-			orderID, look.UnixMilli())
-		return err
+		for _, c := range channels {
+			if _, err = tx.ExecContext(ctx, `INSERT INTO further_ways (order_id, channel, next_ms) VALUES (?, ?, ?)
+				ON DUPLICATE KEY UPDATE next_ms = VALUES(next_ms)`, orderID, c, look.UnixMilli()); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// DueFurtherWays lists orders with more than one way to pay that have to be looked at.
-func (s *Store) DueFurtherWays(ctx context.Context, now time.Time, limit int) ([]service.FurtherWay, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT order_id, next_ms FROM further_ways WHERE next_ms <= ? ORDER BY next_ms LIMIT ?`, now.UnixMilli(), limit)
+// DueFurtherWays lists a channel's ways to pay orders that have several.
+func (s *Store) DueFurtherWays(ctx context.Context, channel service.Channel, now time.Time, limit int) ([]service.FurtherWay, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT order_id, channel, next_ms FROM further_ways WHERE channel = ? AND next_ms <= ? ORDER BY next_ms LIMIT ?`,
+		channel, now.UnixMilli(), limit)
 	return all(rows, err, func(r *sql.Rows) (w service.FurtherWay, err error) {
-		err = r.Scan(&w.OrderID, &w.NextMS)
+		err = r.Scan(&w.OrderID, &w.Channel, &w.NextMS)
 		return w, err
 	})
 }
 
-// ClaimFurtherWay claims an order with more than one way to pay for one look.
+// ClaimFurtherWay claims a way to pay for one look.
 func (s *Store) ClaimFurtherWay(ctx context.Context, w service.FurtherWay, next time.Time) (bool, error) {
-	return s.moved(ctx, `UPDATE further_ways SET next_ms = ? WHERE order_id = ? AND next_ms = ?`, next.UnixMilli(), w.OrderID, w.NextMS)
+	return s.moved(ctx, `UPDATE further_ways SET next_ms = ? WHERE order_id = ? AND channel = ? AND next_ms = ?`, next.UnixMilli(), w.OrderID, w.Channel, w.NextMS)
 }
 
-// FurtherWayDone forgets an order of which no way to pay is open any more.
-func (s *Store) FurtherWayDone(ctx context.Context, orderID string) error {
-	_, err := s.exec(ctx, `DELETE FROM further_ways WHERE order_id = ?`, orderID)
+// FurtherWayDone forgets a way to pay that is not open any more, or that its order was paid by.
+func (s *Store) FurtherWayDone(ctx context.Context, w service.FurtherWay) error {
+	_, err := s.exec(ctx, `DELETE FROM further_ways WHERE order_id = ? AND channel = ?`, w.OrderID, w.Channel)
 	return err
 }
 
@@ -157,13 +162,13 @@ func restock(ctx context.Context, tx *sql.Tx, orderID string, by int) error {
 	return err
 }
 
-// DueOrders lists orders that a job has to look at.
-func (s *Store) DueOrders(ctx context.Context, states []service.State, now time.Time, limit int) ([]service.Order, error) {
+// DueOrders lists a channel's orders that a job has to look at.
+func (s *Store) DueOrders(ctx context.Context, channel service.Channel, states []service.State, now time.Time, limit int) ([]service.Order, error) {
 	var due []service.Order
 	// One range of the index per state; IN with ORDER BY would sort them all.
 	for _, state := range states {
-		rows, err := s.db.QueryContext(ctx, `SELECT `+orderColumns+` FROM orders WHERE state = ? AND next_ms <= ? ORDER BY next_ms LIMIT ?`,
-			state, now.UnixMilli(), limit)
+		rows, err := s.db.QueryContext(ctx, `SELECT `+orderColumns+` FROM orders WHERE state = ? AND channel = ? AND next_ms <= ?
+			ORDER BY next_ms LIMIT ?`, state, channel, now.UnixMilli(), limit)
 		list, err := all(rows, err, func(r *sql.Rows) (service.Order, error) { return scanOrder(r) })
 		if err != nil {
 			return nil, err

@@ -119,7 +119,7 @@ func (s *Store) Retry(ctx context.Context, row service.QueueRow, now, next time.
 func (s *Store) Void(ctx context.Context, row service.QueueRow, now time.Time, remedy bool) (bool, error) {
 	return s.cas(ctx, func(tx *sql.Tx) error {
 		if remedy {
-			if err := raiseRemedy(ctx, tx, row.Payment.OrderID, service.BecauseVoid, false, now); err != nil {
+			if err := raiseRemedy(ctx, tx, row.Payment, service.BecauseVoid, false, now); err != nil {
 				return err
 			}
 		}

@@ -17,10 +17,10 @@ func insertRefund(ctx context.Context, tx *sql.Tx, r service.RefundRow, now time
 	return err
 }
 
-// DueRefunds lists refunds that were not confirmed yet.
-func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]service.RefundRow, error) {
+// DueRefunds lists a channel's refunds that were not confirmed yet.
+func (s *Store) DueRefunds(ctx context.Context, channel service.Channel, now time.Time, limit int) ([]service.RefundRow, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT refund_no, order_id, channel, transaction_id, amount_fen, total_fen, state, reason, attempts, next_ms
-		FROM refunds WHERE state = ? AND next_ms <= ? ORDER BY next_ms LIMIT ?`, service.RefundPending, now.UnixMilli(), limit)
+		FROM refunds WHERE state = ? AND channel = ? AND next_ms <= ? ORDER BY next_ms LIMIT ?`, service.RefundPending, channel, now.UnixMilli(), limit)
 	return all(rows, err, func(rows *sql.Rows) (r service.RefundRow, err error) {
 		err = rows.Scan(&r.RefundNo, &r.OrderID, &r.Channel, &r.TransactionID, &r.Fen, &r.TotalFen, &r.State, &r.Reason, &r.Attempts, &r.NextMS)
 		return r, err

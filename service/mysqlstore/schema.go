@@ -39,7 +39,7 @@ var schema = []string{
 		paid_ms        BIGINT NOT NULL DEFAULT 0,
 		done_ms        BIGINT NOT NULL DEFAULT 0,
 		UNIQUE KEY orders_request (request_id),
-		KEY orders_due (state, next_ms)
+		KEY orders_due (state, channel, next_ms)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	// dedupe_key is "channel:transaction_id". Its index is unique, but NULLs are many: with dedupe none it is written as
@@ -111,25 +111,29 @@ var schema = []string{
 		next_ms        BIGINT NOT NULL,
 		created_ms     BIGINT NOT NULL,
 		done_ms        BIGINT NOT NULL DEFAULT 0,
-		KEY refunds_due (state, next_ms),
+		KEY refunds_due (state, channel, next_ms),
 		KEY refunds_order (order_id)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	`CREATE TABLE IF NOT EXISTS remedy_order (
-		order_id         VARCHAR(32) NOT NULL PRIMARY KEY,
+		order_id         VARCHAR(32) NOT NULL,
+		channel          VARCHAR(16) NOT NULL DEFAULT '',
 		reason           VARCHAR(32) NOT NULL,
 		remedy_count     INT NOT NULL DEFAULT 0,
 		state            VARCHAR(16) NOT NULL,
 		create_time      DATETIME(3) NOT NULL,
 		last_remedy_time DATETIME(3) NULL,
 		next_ms          BIGINT NOT NULL,
-		KEY remedy_order_due (state, next_ms)
+		PRIMARY KEY (order_id, channel),
+		KEY remedy_order_due (state, channel, next_ms)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	`CREATE TABLE IF NOT EXISTS further_ways (
-		order_id VARCHAR(32) NOT NULL PRIMARY KEY,
+		order_id VARCHAR(32) NOT NULL,
+		channel  VARCHAR(16) NOT NULL,
 		next_ms  BIGINT NOT NULL,
-		KEY further_ways_due (next_ms)
+		PRIMARY KEY (order_id, channel),
+		KEY further_ways_due (channel, next_ms)
 	) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 
 	`CREATE TABLE IF NOT EXISTS notify_refused (

@@ -339,7 +339,7 @@ func TestAConsumerWhoseLeaseRanOutCanNotEndALaterAttempt(t *testing.T) {
 			t.Errorf("%s by the first consumer: %v %v", name, moved, err)
 		}
 	}
-	if n, err := store.DueRemedies(ctx, later, 10); err != nil || len(n) != 0 {
+	if n, err := store.DueRemedies(ctx, service.WeChat, later, 10); err != nil || len(n) != 0 {
 		t.Errorf("a void that did not move left a remedy order: %v %v", n, err)
 	}
 	if moved, err := store.Finish(ctx, second, later); err != nil || !moved {
@@ -493,7 +493,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 				return err
 			},
 			"claim refund": func() error {
-				due, err := store.DueRefunds(ctx, now.Add(time.Hour), 1000)
+				due, err := store.DueRefunds(ctx, service.WeChat, now.Add(time.Hour), 1000)
 				for _, d := range due {
 					if d.OrderID == o.ID {
 						_, err = store.ClaimRefund(ctx, &d, now)
@@ -502,7 +502,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 				return err
 			},
 			"confirm refund": func() error {
-				due, err := store.DueRefunds(ctx, now.Add(time.Hour), 1000)
+				due, err := store.DueRefunds(ctx, service.WeChat, now.Add(time.Hour), 1000)
 				for _, d := range due {
 					if d.OrderID == o.ID && d.Attempts > 0 {
 						err = store.RefundConfirmed(ctx, d, now)
