@@ -396,7 +396,7 @@ func (a *audit) service(r *runlog.Record) {
 		if r.Note == "4" || r.Note == "void" {
 			a.queue.Voided++
 		}
-		if r.DoneMS-r.CreatedMS > 60_000 && r.DoneMS > 0 {
+		if endedLate(r) {
 			a.queue.LaterThan60++
 		}
 		if p := a.payment(a.order(r.Order), r.Txn); p != nil {
@@ -415,6 +415,12 @@ func (a *audit) service(r *runlog.Record) {
 	case runlog.ServiceEnd:
 		a.ended = r.N
 	}
+}
+
+// endedLate reports whether a row of pay_queue has ended, and was last consumed more than 60 s after its creation. It is what the
+// operators' own query counts: in whole seconds, so that 60.999 s are 60.
+func endedLate(r *runlog.Record) bool {
+	return r.Status == 2 && r.DoneMS > 0 && (r.DoneMS-r.CreatedMS)/1000 > 60
 }
 
 func (a *audit) slot(r *runlog.Record) *stock {

@@ -345,7 +345,7 @@ func queueFacts(q *QueueFacts) []queueFact {
 		{"rows", "select count(*) from pay_queue", q.Rows, false},
 		{"waiting", "... where consume_status <> 2", q.Waiting, q.Waiting > 0},
 		{"voided", "... where status = 4", q.Voided, q.Voided > 0},
-		{"later than 60 s", "... where timestampdiff(second, create_time, last_consume_time) > 60", q.LaterThan60, q.LaterThan60 > 0},
+		{"later than 60 s", "... where consume_status = 2 and timestampdiff(second, create_time, last_consume_time) > 60", q.LaterThan60, q.LaterThan60 > 0},
 		{"remedies", "select count(*) from remedy_order", q.Remedies, false},
 	}
 }

@@ -124,8 +124,10 @@ var gauges = slices.Concat(
 			func(e *evidence) (float64, int) { return ratio(e.tally.goodput, e.tally.meant) },
 		},
 		{
-			MeasureDoc{"queue.later_than_60s", "share", "pay_queue rows last consumed more than 60 s after their creation: the account's own query"},
-			func(e *evidence) (float64, int) { return ratio(e.audit.Queue.LaterThan60, e.audit.Queue.Rows) },
+			MeasureDoc{"queue.later_than_60s", "share", "pay_queue rows that have ended and were last consumed more than 60 s after their creation, in whole seconds, of all that have ended: the account's own query"},
+			func(e *evidence) (float64, int) {
+				return ratio(e.audit.Queue.LaterThan60, e.audit.Queue.Rows-e.audit.Queue.Waiting)
+			},
 		},
 		{
 			MeasureDoc{"queue.voided", "", "pay_queue rows that were given up"},
