@@ -169,6 +169,9 @@ func (m *GateMeasure) inMargins() (low, mid, high float64) {
 	low, mid, high = scaled(m.Change.Low), scaled(m.Change.Median), scaled(m.Change.High)
 	if m.Change.Open {
 		high = math.Inf(1)
+		if m.Better == "more" {
+			high = math.Inf(-1)
+		}
 	}
 	return min(low, high), mid, max(low, high)
 }

@@ -37,7 +37,8 @@ type GateMiddle struct {
 }
 
 // A GateChange is the median of the pairs' ratios less one, with its interval. High is -1 when there is no bound: the head did not
-// recover while it was watched. Absolute is the median of the differences, in the unit.
+// recover while it was watched. Low is -1, all of it gone, when the base did not. The medians are of what was watched. Absolute is
+// that of the differences, in the unit.
 type GateChange struct {
 	Median   float64 `json:"median"`
 	Low      float64 `json:"low"`
@@ -62,7 +63,8 @@ func (g *Gate) Judge() {
 // compare judges one measure by the pairs' ratios d = ln(head/base), turned so that more is worse.
 //
 // It FAILs when the whole interval of their median is beyond the margin, and that of the differences beyond what is ignored;
-// it PASSes when one of the two ends below. Anything else is undecided.
+// it PASSes when one of the two ends below. Anything else is undecided. Where a run's value is a lower bound, the pair's ratio is
+// one too, or an upper one: the interval's other end takes it for anything beyond.
 func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 	m := GateMeasure{Name: r.name, Unit: r.unit, Better: "less", Margin: g.Rules.Margins[r.margin], Ignore: r.ignore, P: 1}
 	if r.more {
@@ -82,24 +84,28 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 		m.Status, m.Why = Inconclusive, err.Error()
 		return m
 	}
-	low, err := stats.BootstrapMedian(d, g.Rules.Level)
+	mid, err := stats.BootstrapMedian(d, g.Rules.Level)
 	if err != nil {
 		m.Status, m.Why = Inconclusive, err.Error()
 		return m
 	}
 	by := apart(r, base, head)
-	high := g.median(opened(d, open)) // where the head is a lower bound it may be anything above
-	lowBy, highBy := g.median(by), g.median(opened(by, open))
+	better, more := open.base, open.head // may be better than it looks, and worse
+	if r.more {
+		better, more = more, better
+	}
+	low, high := g.median(opened(d, better, -1)), g.median(opened(d, more, 1))
+	lowBy, highBy := g.median(opened(by, better, -1)), g.median(opened(by, more, 1))
 	m.Base, m.Head = g.middle(base), g.middle(head)
 	m.P = stats.SignFlip(d, seed)
-	m.Change = changeOf(r, low, high, lowBy.Median)
+	m.Change = changeOf(r, low.Low, mid.Median, high.High, g.median(by).Median)
 
 	limit := limitOf(r.more, m.Margin)
 	switch {
 	case low.Low > limit && lowBy.Low > r.ignore:
 		m.Status = Fail
 		m.Why = "worse by more than the margin of " + percent(m.Margin)
-		if slices.Contains(open, true) {
+		if slices.Contains(open.head, true) {
 			m.Why += "; the head did not recover while it was watched"
 		}
 	case high.High < limit:
@@ -108,8 +114,14 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 		m.Status, m.Why = Pass, "the change is below "+span(int64(r.ignore))+", which is ignored"
 	default:
 		m.Status = Inconclusive
-		m.Needs = pairsToDecide(len(d), low.Median, high.High-low.Low, limit)
+		m.Needs = pairsToDecide(len(d), mid.Median, high.High-low.Low, limit)
 		m.Why = "the interval reaches across the margin of " + percent(m.Margin)
+		if m.Needs == 0 {
+			m.Why += fmt.Sprintf(", to which the change is so near that more than %d pairs would be needed", pairsMax)
+		}
+		if math.IsInf(high.High-low.Low, 1) {
+			m.Why = open.sentence()
+		}
 	}
 	return m
 }
@@ -117,8 +129,33 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 // errNotGiven: no run of the base has the measure, so that there is nothing to hold the head to.
 var errNotGiven = errors.New("the scenario does not give it")
 
-// values are the measure in every pair, and where the head's is a lower bound only.
-func (g *Gate) values(r gateRule) (base, head []float64, open []bool, err error) {
+// bounds tell in which pairs a side's value is a lower bound only.
+type bounds struct{ base, head []bool }
+
+// sentence says of whom nobody knows when they recovered: "the head did not recover while it was watched in 5 of 10 pairs".
+func (b bounds) sentence() string {
+	base, head := trues(b.base), trues(b.head)
+	s := "the head did not recover while it was watched in %d of %s"
+	switch {
+	case head == 0:
+		return fmt.Sprintf("the base did not recover while it was watched in %d of %s", base, several(len(b.base), "pair", "pairs"))
+	case base > 0:
+		s += fmt.Sprintf(", nor the base in %d", base)
+	}
+	return fmt.Sprintf(s, head, several(len(b.head), "pair", "pairs"))
+}
+
+func trues(list []bool) (n int) {
+	for _, v := range list {
+		if v {
+			n++
+		}
+	}
+	return n
+}
+
+// values are the measure in every pair, and where they are lower bounds only.
+func (g *Gate) values(r gateRule) (base, head []float64, open bounds, err error) {
 	var given, missing int
 	var why string
 	for _, p := range g.Pairs {
@@ -132,8 +169,6 @@ func (g *Gate) values(r gateRule) (base, head []float64, open []bool, err error)
 			missing, why = missing+1, "base: "+cmp.Or(b.Why, "not measured")
 		case r.name == goodputMeasure && b.Value == 0:
 			missing, why = missing+1, "base: no goods fell in time"
-		case b.AtLeast:
-			missing, why = missing+1, "base: it did not recover while it was watched"
 		case !inHead || h.Why != "":
 			missing, why = missing+1, "head: "+cmp.Or(h.Why, "not measured")
 		default:
@@ -141,7 +176,8 @@ func (g *Gate) values(r gateRule) (base, head []float64, open []bool, err error)
 			if r.name == goodputMeasure { // half an order, so that none at all has a ratio too
 				least = 0.5 / float64(max(b.Samples, h.Samples, 1))
 			}
-			base, head, open = append(base, max(b.Value, least)), append(head, max(h.Value, least)), append(open, h.AtLeast)
+			base, head = append(base, max(b.Value, least)), append(head, max(h.Value, least))
+			open.base, open.head = append(open.base, b.AtLeast), append(open.head, h.AtLeast)
 		}
 	}
 	switch {
@@ -172,12 +208,12 @@ func apart(r gateRule, base, head []float64) []float64 {
 	return d
 }
 
-// opened replaces what is a lower bound by what it may be.
-func opened(values []float64, open []bool) []float64 {
+// opened replaces what is a bound by what lies beyond it at worst: infinity, of the sign.
+func opened(values []float64, open []bool, sign int) []float64 {
 	values = slices.Clone(values)
 	for i := range values {
 		if open[i] {
-			values[i] = math.Inf(1)
+			values[i] = math.Inf(sign)
 		}
 	}
 	return values
@@ -198,11 +234,11 @@ func (g *Gate) middle(samples []float64) GateMiddle {
 }
 
 // changeOf turns log ratios that are worse above 0 into changes of head against base.
-func changeOf(r gateRule, low, high stats.BootstrapInterval, absolute float64) GateChange {
+func changeOf(r gateRule, low, median, high, absolute float64) GateChange {
 	if r.more {
-		return GateChange{math.Expm1(-low.Median), math.Expm1(-high.High), math.Expm1(-low.Low), false, -absolute}
+		low, median, high, absolute = -high, -median, -low, -absolute
 	}
-	c := GateChange{math.Expm1(low.Median), math.Expm1(low.Low), math.Expm1(high.High), false, absolute}
+	c := GateChange{math.Expm1(median), math.Expm1(low), math.Expm1(high), false, absolute}
 	if math.IsInf(c.High, 1) {
 		c.High, c.Open = -1, true // JSON has no infinity
 	}
@@ -239,17 +275,15 @@ func (g *Gate) decide() GateVerdict {
 	if v := g.violation(); v != "" {
 		return GateVerdict{Fail, ExitViolated, v}
 	}
-	var worse []*GateMeasure
-	var unknown []string
-	judged, needs := 0, 0
+	var worse, unknown []*GateMeasure
+	judged := 0
 	for i := range g.Measures {
 		m := &g.Measures[i]
 		switch m.Status {
 		case Fail:
 			worse = append(worse, m)
 		case Inconclusive:
-			unknown = append(unknown, m.Name)
-			needs = max(needs, m.Needs)
+			unknown = append(unknown, m)
 		}
 		if m.Status != NotJudged {
 			judged++
@@ -276,16 +310,49 @@ func (g *Gate) decide() GateVerdict {
 	case judged == 0:
 		return GateVerdict{Inconclusive, ExitInconclusive, "nothing could be compared in " + played}
 	case len(unknown) > 0:
-		if more := len(unknown) - 3; more > 0 {
-			unknown = append(unknown[:3], fmt.Sprintf("%d more", more))
-		}
-		v := GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s undecided after %s", strings.Join(unknown, ", "), played)}
-		if needs > 0 {
-			v.Headline += fmt.Sprintf("; about %d would decide", needs)
-		}
-		return v
+		return GateVerdict{Inconclusive, ExitInconclusive, fmt.Sprintf("%s undecided after %s%s", firstNames(unknown), played, g.prospect(unknown))}
 	}
 	return GateVerdict{Pass, ExitPass, fmt.Sprintf("no worse than the base by more than the margins, in %s", played)}
+}
+
+// firstNames are the names of three measures, and how many more there are.
+func firstNames(list []*GateMeasure) string {
+	var names []string
+	for _, m := range list[:min(3, len(list))] {
+		names = append(names, m.Name)
+	}
+	if more := len(list) - 3; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// prospect says what more pairs would do for measures that are undecided: how many would decide them, or those of them that pairs
+// decide, and which they may never decide, and why.
+func (g *Gate) prospect(undecided []*GateMeasure) string {
+	if len(g.Pairs) < stats.MedianNeeds(g.Rules.Level) {
+		return "" // nobody can say
+	}
+	var can, cannot []*GateMeasure
+	needs := 0
+	for _, m := range undecided {
+		if needs = max(needs, m.Needs); m.Needs > 0 {
+			can = append(can, m)
+		} else {
+			cannot = append(cannot, m)
+		}
+	}
+	s := ""
+	if len(can) > 0 {
+		s = fmt.Sprintf("; about %d would decide", needs)
+	}
+	if len(cannot) == 0 {
+		return s
+	}
+	if len(can) > 0 {
+		s += " " + firstNames(can)
+	}
+	return s + fmt.Sprintf("; more pairs may never decide %s: %s", firstNames(cannot), cannot[0].Why)
 }
 
 // spoiled is by how many more pairs a head may make useless than the base does before the pairs that are left prove nothing: three

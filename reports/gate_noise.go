@@ -44,7 +44,7 @@ func NoiseOf(pairs []GatePair, rules GateRules, from, to time.Time) *GateNoise {
 	n := &GateNoise{Pairs: len(pairs), From: from, To: to, Measures: []GateNoiseMeasure{}}
 	g := Gate{Pairs: pairs}
 	for _, r := range g.names() {
-		base, head, _, _ := g.values(r) // of the pairs that have both
+		base, head := g.known(r)
 		if len(base) < stats.MedianNeeds(0.95) {
 			continue
 		}
@@ -67,6 +67,18 @@ func NoiseOf(pairs []GatePair, rules GateRules, from, to time.Time) *GateNoise {
 		n.Measures = append(n.Measures, m)
 	}
 	return n
+}
+
+// known are the values of the pairs that have both. Of two runs that were not watched for long enough nobody knows how far apart they
+// are.
+func (g *Gate) known(r gateRule) (base, head []float64) {
+	allBase, allHead, open, _ := g.values(r)
+	for i := range allBase {
+		if !open.base[i] || !open.head[i] {
+			base, head = append(base, allBase[i]), append(head, allHead[i])
+		}
+	}
+	return base, head
 }
 
 func squared(v float64) float64 { return v * v }

@@ -143,8 +143,16 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 			map[string]string{recoveryMeasure: Inconclusive},
 		},
 		{
-			"a base that does not come back is no measure", with(func(m *made) { m.recovery, m.open = 30, true }), faulty, Inconclusive, ExitInconclusive,
-			map[string]string{recoveryMeasure: Inconclusive},
+			"a head that comes back where the base never did", with(func(m *made) { m.recovery, m.open = 30, true }), faulty, Pass, ExitPass,
+			map[string]string{recoveryMeasure: Pass},
+		},
+		{
+			"neither comes back, of which nothing follows", with(func(m *made) { m.recovery, m.open = 30, true }),
+			with(func(m *made) { m.recovery, m.open = 30, true }), Inconclusive, ExitInconclusive, map[string]string{recoveryMeasure: Inconclusive},
+		},
+		{
+			"a base that was watched for less than the head took", with(func(m *made) { m.recovery, m.open = 4, true }),
+			with(func(m *made) { m.recovery = 30 }), Inconclusive, ExitInconclusive, map[string]string{recoveryMeasure: Inconclusive},
 		},
 	}
 	for _, tt := range tests {

@@ -126,7 +126,7 @@ func (g *Gate) noiseLines() []string {
 		}
 	}
 	if len(lines) == 0 {
-		lines = append(lines, fmt.Sprintf("the margins are above this machine's own noise, measured by %d pairs of one build until %s; %d pairs are enough for an unchanged one",
+		lines = append(lines, fmt.Sprintf("the margins are above this machine's own noise, measured by %d pairs of one build until %s; with %d pairs each measure of an unchanged build passes in nine of ten gates",
 			g.Noise.Pairs, g.Noise.To.Format("2006-01-02"), most))
 	}
 	return lines
