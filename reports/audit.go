@@ -73,6 +73,8 @@ type tally struct {
 	doubleByTwo             int // double dispenses by two commands, not by one that was started twice
 	refundFirst, goodsFirst int // dispensed and refunded: which came first
 	doubleNotified          int // double dispenses with more than one notify
+	payers, bound           int // orders that were paid, and those of them whose buyer the service has bound
+	buyersTold              bool
 	lateBeyondRefund        int // dispensed and refunded: goods fell after the refund deadline
 }
 
@@ -285,7 +287,8 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.HeartbeatFailure:
 		a.tally.failures["heartbeat"]++
 
-	case runlog.ServiceOrder, runlog.ServiceQueue, runlog.ServiceRefund, runlog.ServiceRemedy, runlog.ServiceSlot, runlog.ServiceEnd:
+	case runlog.ServiceOrder, runlog.ServiceQueue, runlog.ServiceRefund, runlog.ServiceRemedy, runlog.ServiceSlot, runlog.ServiceBuyer,
+		runlog.ServiceEnd:
 		a.service(r)
 	case runlog.ServiceCommand:
 		// The service's book comes last: what a machine was to receive it has received by then, or never will.
@@ -412,15 +415,11 @@ func (a *audit) service(r *runlog.Record) {
 	case runlog.ServiceSlot:
 		s := a.slot(r)
 		s.left, s.told = int(r.Fen), true
+	case runlog.ServiceBuyer:
+		a.bound(r)
 	case runlog.ServiceEnd:
-		a.ended = r.N
+		a.ended, a.tally.buyersTold = r.N, r.OK
 	}
-}
-
-// endedLate reports whether a row of pay_queue has ended, and was last consumed more than 60 s after its creation. It is what the
-// operators' own query counts: in whole seconds, so that 60.999 s are 60.
-func endedLate(r *runlog.Record) bool {
-	return r.Status == 2 && r.DoneMS > 0 && (r.DoneMS-r.CreatedMS)/1000 > 60
 }
 
 func (a *audit) slot(r *runlog.Record) *stock {
@@ -524,6 +523,7 @@ func (a *audit) result() (Audit, []bad) {
 
 // count adds what the measures and the likely reason need of an order.
 func (a *audit) count(o *order, j *judgement) {
+	a.countBuyer(o)
 	if o.payments > 0 && o.drops > 0 && o.flags&(wentOffline|warmingUp) == 0 {
 		record(a.payToDrop, o.droppedAt-o.first.at)
 	}

@@ -66,6 +66,7 @@ const (
 	canDispense               // planned: the buyer pays in time and the machine dispenses at once
 	wentOffline               // planned: the machine goes offline for a while
 	warmingUp                 // planned: due in the warm-up
+	buyerBound                // the service has bound its buyer, to whom he is
 )
 
 // order is what the books say of one order.

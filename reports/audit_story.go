@@ -244,7 +244,7 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 		say(r.At, "service", "refund %s of %s at the end: %s", r.ID, money, r.Note)
 	case runlog.ServiceRemedy:
 		say(r.At, "service", "remedy order at the end: %s, tried %d %s", r.Note, r.N, plural(r.N, "time"))
-	case runlog.ProbeIntent, runlog.ProbeAnswer, runlog.HeartbeatFailure, runlog.ServiceSlot, runlog.ServiceEnd, runlog.Stock, runlog.Phase,
+	case runlog.ProbeIntent, runlog.ProbeAnswer, runlog.HeartbeatFailure, runlog.ServiceSlot, runlog.ServiceBuyer, runlog.ServiceEnd, runlog.Stock, runlog.Phase,
 		runlog.FaultOn, runlog.FaultFelt, runlog.FaultOff:
 		// Not an order's.
 	}

@@ -12,7 +12,7 @@ const (
 // Better is the direction in which a measure is better.
 func Better(measure string) string {
 	switch measure {
-	case "goodput.ratio", "goodput.baseline", "goodput.during", "goodput.after", "goodput.offered", "upload.completed", "share.min", "share.added":
+	case "goodput.ratio", "goodput.baseline", "goodput.during", "goodput.after", "goodput.offered", "upload.completed", "share.min", "share.added", "bind.bound":
 		return HigherBetter
 	case "recovered", "remedies", "refunds", // made good: where nothing is lost there is nothing to make good
 		"message.in_flight_max", "bid.sold", "bid.turned_away", "shop.reads", "rho", // what was asked for

@@ -40,6 +40,15 @@ func upstreamGauges() []gauge {
 				return lastKnown(e.samples, func(s *runlog.Sample) int { return s.BindsWaiting })
 			},
 		},
+		{
+			MeasureDoc{"bind.bound", "share", "orders that were paid whose buyer the service's own book in the end has bound, as who he is; not known of a service that does not tell of its buyers"},
+			func(e *evidence) (float64, int) {
+				if !e.whole || !e.tally.buyersTold {
+					return never, 0
+				}
+				return ratio(e.tally.bound, e.tally.payers)
+			},
+		},
 	}
 }
 

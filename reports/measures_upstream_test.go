@@ -73,3 +73,41 @@ func TestAnOrderThatTheServiceHoldsForUnpaid(t *testing.T) {
 		})
 	}
 }
+
+func TestBuyersWhoPaidAreBound(t *testing.T) {
+	buyer := func(key string, right bool) runlog.Record {
+		return runlog.Record{At: 120 * second, Event: runlog.ServiceBuyer, Key: key, Channel: "wechat", ID: "u" + key, OK: right}
+	}
+	tests := []struct {
+		name   string
+		buyers []runlog.Record
+		told   bool
+		known  bool
+		want   float64
+	}{
+		{"all of them", []runlog.Record{buyer("ko1", true), buyer("ko2", true)}, true, true, 1},
+		{"one of two", []runlog.Record{buyer("ko1", true)}, true, true, 0.5},
+		{"one as somebody else", []runlog.Record{buyer("ko1", true), buyer("ko2", false)}, true, true, 0.5},
+		{"none, since nobody looks them up", nil, true, true, 0},
+		{"one of no order, who changes nothing", []runlog.Record{buyer("probe", true), buyer("", true), buyer("ko1", true), buyer("ko2", true)}, true, true, 1},
+		{"one who did not pay", []runlog.Record{buyer("ko1", true), buyer("ko3", true)}, true, true, 0.5},
+		{"the service does not tell of them", nil, false, false, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := wholeRun(t)
+			b.tell("1 paid o1 350\n2 paid o2 350\n120 says o1 PAID 350 to1\n120 says o2 PAID 350 to2\n120 says o3 CREATED")
+			b.records = append(b.records, tt.buyers...)
+			b.end()
+			b.records[len(b.records)-1].OK = tt.told
+			orders := b.analyse().Audit.Orders
+			m := byName(b.analyse().Measures)["bind.bound"]
+			if m.Known != tt.known || tt.known && m.Value != tt.want {
+				t.Errorf("known %v, %v; want %v, %v", m.Known, m.Value, tt.known, tt.want)
+			}
+			if orders != 3 {
+				t.Errorf("%d orders, want 3", orders)
+			}
+		})
+	}
+}

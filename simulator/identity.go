@@ -26,6 +26,9 @@ func openidKey(id string) string {
 	return strings.TrimLeft(key, "_")
 }
 
+// unionidOf is what the identity upstream tells of the buyer of an order: who he is whatever he pays by.
+func unionidOf(key string) string { return "uLR" + key }
+
 // identity is the upstream that knows a buyer across channels. It answers everyone, each as late and as
 // well as the plan says.
 type identity struct {
@@ -107,5 +110,5 @@ func (id *identity) unionid(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	answer(w, http.StatusOK, map[string]string{"unionid": "uLR" + key})
+	answer(w, http.StatusOK, map[string]string{"unionid": unionidOf(key)})
 }

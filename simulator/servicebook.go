@@ -48,6 +48,10 @@ type bookLine struct {
 	TakenSeq    int64  `json:"taken_seq"`
 	ReturnedSeq int64  `json:"returned_seq"`
 	Orders      int    `json:"orders"`
+
+	BuyerID string `json:"buyer_id"`
+	UnionID string `json:"unionid"`
+	Buyers  *int   `json:"buyers"` // nil: the service does not tell of its buyers
 }
 
 // settled reports whether an order's state is final.
@@ -81,19 +85,22 @@ func (l *bookLine) record() (runlog.Record, bool) {
 		return runlog.Record{Event: runlog.ServiceRemedy, Order: l.OrderID, N: l.RemedyCount, Note: l.Reason + " " + l.State}, true
 	case "slot":
 		return runlog.Record{Event: runlog.ServiceSlot, Machine: l.MachineID, Slot: l.Slot, Fen: l.Stock}, true
+	case "buyer":
+		key := openidKey(l.BuyerID)
+		return runlog.Record{Event: runlog.ServiceBuyer, Key: key, Channel: l.Channel, ID: l.UnionID, OK: key != "" && l.UnionID == unionidOf(key)}, true
 	case "call":
 		return runlog.Record{
 			Event: runlog.ServiceCall, Key: l.Key, Channel: l.Kind, ID: l.ID, N: l.N, Fen: l.Fen, Note: l.State,
 			CreatedMS: l.CreatedMS, DoneMS: l.DoneMS, TakenSeq: l.TakenSeq, ReturnedSeq: l.ReturnedSeq,
 		}, true
 	case "end":
-		return runlog.Record{Event: runlog.ServiceEnd, N: l.Orders}, true
+		return runlog.Record{Event: runlog.ServiceEnd, N: l.Orders, OK: l.Buyers != nil}, true
 	}
 	return runlog.Record{}, false
 }
 
 // readBook reads the service's own book line by line. The book is whole when its last line says how many orders it has,
-// and it has them.
+// and it has them; and so for its buyers, if it tells of them.
 func readBook(ctx context.Context, client *http.Client, internal string, each func(*bookLine)) (whole bool, err error) {
 	resp, err := get(ctx, client, internal+"/internal/book")
 	if err != nil {
@@ -106,7 +113,7 @@ func readBook(ctx context.Context, client *http.Client, internal string, each fu
 func parseBook(r io.Reader, each func(*bookLine)) (whole bool, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
-	orders := 0
+	orders, buyers := 0, 0
 	for n := 1; lines.Scan(); n++ {
 		if len(lines.Bytes()) == 0 {
 			continue
@@ -121,7 +128,12 @@ func parseBook(r io.Reader, each func(*bookLine)) (whole bool, err error) {
 		switch l.Table {
 		case "order":
 			orders++
+		case "buyer":
+			buyers++
 		case "end":
+			if l.Buyers != nil && *l.Buyers != buyers {
+				return false, fmt.Errorf("line %d: the book has %d buyers and says %d", n, buyers, *l.Buyers)
+			}
 			if l.Orders != orders {
 				return false, fmt.Errorf("line %d: the book has %d orders and says %d", n, orders, l.Orders)
 			}

@@ -16,12 +16,14 @@ const serviceBook = `{"table":"order","order_id":"1","request_id":"o000001","mac
 {"table":"remedy_order","order_id":"1","reason":"voided","remedy_count":2,"state":"OPEN"}
 {"table":"slot","machine_id":"m00001","slot":3,"stock":9}
 {"table":"call","kind":"bid","key":"r1","id":"b1","n":5,"state":"RETURNED","taken_seq":7,"returned_seq":8}
+{"table":"buyer","channel":"wechat","buyer_id":"oLR_________________________o000001","unionid":"uLRo000001"}
+{"table":"buyer","channel":"alipay","buyer_id":"oLR_________________________o000002","unionid":"uLRo000001"}
 {"table":"of a later service","order_id":"1"}
 `
 
 func TestTheServiceBookIsCopied(t *testing.T) {
 	var got []runlog.Record
-	whole, err := parseBook(strings.NewReader(serviceBook+`{"table":"end","orders":1}`+"\n"), func(l *bookLine) {
+	whole, err := parseBook(strings.NewReader(serviceBook+`{"table":"end","orders":1,"buyers":2}`+"\n"), func(l *bookLine) {
 		if r, ok := l.record(); ok {
 			got = append(got, r)
 		}
@@ -37,7 +39,9 @@ func TestTheServiceBookIsCopied(t *testing.T) {
 		{Event: runlog.ServiceRemedy, Order: "1", N: 2, Note: "voided OPEN"},
 		{Event: runlog.ServiceSlot, Machine: "m00001", Slot: 3, Fen: 9},
 		{Event: runlog.ServiceCall, Channel: "bid", Key: "r1", ID: "b1", N: 5, Note: "RETURNED", TakenSeq: 7, ReturnedSeq: 8},
-		{Event: runlog.ServiceEnd, N: 1},
+		{Event: runlog.ServiceBuyer, Key: "o000001", Channel: "wechat", ID: "uLRo000001", OK: true},
+		{Event: runlog.ServiceBuyer, Key: "o000002", Channel: "alipay", ID: "uLRo000001"},
+		{Event: runlog.ServiceEnd, N: 1, OK: true},
 	}
 	if !slices.EqualFunc(got, want, func(a, b runlog.Record) bool { return reflect.DeepEqual(a, b) }) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -49,7 +53,8 @@ func TestABookThatIsNotWholeIsNotTakenForOne(t *testing.T) {
 		"it breaks off":                {serviceBook, ""},
 		"it is empty":                  {"", ""},
 		"it lacks an order":            {serviceBook + `{"table":"end","orders":2}`, "has 1 orders and says 2"},
-		"it breaks off within a line":  {serviceBook + `{"table":"en`, "line 9: unexpected end of JSON input"},
+		"it lacks a buyer":             {serviceBook + `{"table":"end","orders":1,"buyers":3}`, "has 2 buyers and says 3"},
+		"it breaks off within a line":  {serviceBook + `{"table":"en`, "line 11: unexpected end of JSON input"},
 		"it goes on after its end":     {`{"table":"end","orders":0}` + "\n" + serviceBook, "goes on after its end"},
 		"it is an error page, in HTML": {"<html>", "line 1: invalid character"},
 	} {

@@ -48,8 +48,9 @@ const (
 	ServiceRefund  Event = "service.refund"  // Order Channel Txn Fen ID(refund_no) Note(state)
 	ServiceRemedy  Event = "service.remedy"  // Order N(remedy_count) Note("reason state")
 	ServiceSlot    Event = "service.slot"    // Machine Slot Fen(stock left, pieces)
+	ServiceBuyer   Event = "service.buyer"   // Key(of the order that he is the buyer of) Channel ID(unionid) OK(it is the right one): is bound
 	ServiceCall    Event = "service.call"    // Key Channel(kind) ID N Fen Note(state) CreatedMS DoneMS TakenSeq ReturnedSeq: what came of a call
-	ServiceEnd     Event = "service.end"     // N(orders): the service's book is whole
+	ServiceEnd     Event = "service.end"     // N(orders) OK(it tells of its buyers): the service's book is whole
 
 	// The harness's own book.
 	Stock     Event = "run.stock"      // Machine Slot Fen(pieces at the start)

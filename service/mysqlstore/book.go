@@ -72,9 +72,18 @@ type slotLine struct {
 	Stock     int    `json:"stock"`
 }
 
+// A buyerLine is a buyer who is bound: who he is across channels is known.
+type buyerLine struct {
+	Table   string          `json:"table"`
+	Channel service.Channel `json:"channel"`
+	BuyerID string          `json:"buyer_id"`
+	UnionID string          `json:"unionid"`
+}
+
 type endLine struct {
 	Table  string `json:"table"`
 	Orders int    `json:"orders"`
+	Buyers int    `json:"buyers"`
 }
 
 // Book streams the tables from one snapshot, so that a row that moves to pay_queue_bak meanwhile is told once. Rows come
@@ -150,7 +159,17 @@ func (s *Store) Book(ctx context.Context, emit func(line any) error) (err error)
 	if err := bookUploads(ctx, tx, emit); err != nil {
 		return err
 	}
-	return emit(endLine{"end", orders})
+	buyers := 0
+	err = stream(ctx, tx, emit, `SELECT channel, buyer_id, unionid FROM buyers`, func(r *sql.Rows) (any, error) {
+		buyers++
+		l := buyerLine{Table: "buyer"}
+		err := r.Scan(&l.Channel, &l.BuyerID, &l.UnionID)
+		return l, err
+	})
+	if err != nil {
+		return err
+	}
+	return emit(endLine{"end", orders, buyers})
 }
 
 func stream(ctx context.Context, tx *sql.Tx, emit func(any) error, query string, scan func(*sql.Rows) (any, error)) error {
