@@ -121,6 +121,8 @@ func (c *Capacity) answerOf(trials []CapacityTrial, need, of, ceiling int) Capac
 		a.AtLeast, a.Why = true, c.Method.CeilingWhy
 	case upper == nil:
 		a.AtLeast, a.Why = true, "the search ended before any load was refused"
+	case upper.invalid > upper.failed && disturbedAt(trials, upper.machines):
+		a.AtLeast, a.Why = true, "the next load could not be offered to the service alone: "+whyNot(trials, upper.machines)
 	case upper.invalid > upper.failed:
 		a.AtLeast, a.Why = true, "at the next load the harness gave out, not the service: "+whyNot(trials, upper.machines)
 	}
@@ -143,6 +145,9 @@ func (c *Capacity) shortOfProcessors() {
 		a.AtLeast = true
 		a.Why = fmt.Sprintf("this machine's %d cores were full when the service had %.2f of the %g that it may have; its databases and the harness had the others",
 			e.Cores, e.ServiceCores, stated)
+		if e.StealCores >= coresTold {
+			a.Why += fmt.Sprintf(", but for %s that its host took", coresText(e.StealCores))
+		}
 	}
 }
 
@@ -154,6 +159,16 @@ func whyNot(trials []CapacityTrial, machines int) string {
 		}
 	}
 	return ""
+}
+
+// disturbedAt reports whether others had the machine in the trial that [whyNot] tells of.
+func disturbedAt(trials []CapacityTrial, machines int) bool {
+	for _, t := range slices.Backward(trials) {
+		if t.Machines == machines && t.Outcome != TrialPassed {
+			return t.Evidence.disturbed()
+		}
+	}
+	return false
 }
 
 // sizing is the fleet that the capacity stands for when there is to be headroom: machines = rho_max x C_lower / rate of one
@@ -231,19 +246,35 @@ func (c *Capacity) at(machines int) []*CapacityTrial {
 }
 
 // curve fits the law of scalability: N is the sends under way on average, X the orders a second that ended well. Only trials
-// whose load was good count.
+// that had settled count, since those alone have a throughput.
 func (c *Capacity) curve() (*stats.USLBand, string) {
 	var points []stats.ScalePoint
-	for _, t := range c.Trials {
-		if t.Outcome != TrialInvalid && t.Little.L > 0 && t.Goodput > 0 {
+	for i := range c.Trials {
+		if t := &c.Trials[i]; t.settled() {
 			points = append(points, stats.ScalePoint{N: t.Little.L, X: t.Goodput})
 		}
 	}
 	band, err := stats.BandUSL(points, uslResamples, uslSteps, c.Seed)
-	if err != nil {
+	switch _, out := c.fitted(); {
+	case err != nil && out > 0:
+		return nil, fmt.Sprintf("%v; %s that had not settled are left out", err, several(out, "trial", "trials"))
+	case err != nil:
 		return nil, err.Error()
 	}
 	return band, ""
+}
+
+// fitted counts the trials that the law is fitted to, and those that are drawn beside it since they had not settled.
+func (c *Capacity) fitted() (in, out int) {
+	for i := range c.Trials {
+		switch t := &c.Trials[i]; {
+		case t.settled():
+			in++
+		case t.told():
+			out++
+		}
+	}
+	return in, out
 }
 
 func (c *Capacity) little() LittleSum {

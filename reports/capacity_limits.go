@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // limitMachine is the name of the limit that service, databases and harness run into together.
@@ -21,11 +22,33 @@ const (
 	fullCount      = 0.95 // connections, files, memory
 )
 
-// othersShare is how much of the machine others must use to be the likely reason of a load that was late. Ours.
+// othersShare is how much of the machine others must have to be the likely reason of a load that was late. Ours.
 const othersShare = 0.10
 
-// disturbed reports whether others used so much of the machine that they may be the reason of anything.
-func (e *Evidence) disturbed() bool { return e.OtherCores > othersShare*float64(e.Cores) }
+// coresTold is the least that is told of by name: less is 0.00 in writing.
+const coresTold = 0.005
+
+// disturbed reports whether others had so much of the machine that they may be the reason of anything: those on it, and those for whom
+// the host of a virtual machine took its processors away. What is not known counts as nothing.
+func (e *Evidence) disturbed() bool {
+	return max(0, e.OtherCores)+max(0, e.StealCores) > othersShare*float64(e.Cores)
+}
+
+// disturbance says how much of the machine others had: "others used 0.40 cores and the host of this virtual machine took 0.30".
+func (e *Evidence) disturbance() string {
+	var parts []string
+	unit := " cores"
+	for _, by := range []struct {
+		who   string
+		cores float64
+	}{{"others used", e.OtherCores}, {"the host of this virtual machine took", e.StealCores}} {
+		if by.cores >= coresTold {
+			parts = append(parts, by.who+" "+coresText(by.cores)+unit)
+			unit = ""
+		}
+	}
+	return strings.Join(parts, " and ")
+}
 
 // A limit is something that a service can run into: how much of it is used, in words too. Used below 0 is not known.
 type limit struct {
@@ -49,8 +72,8 @@ var limitsInDepth = []limit{
 			return -1, ""
 		}
 		free := min(float64(e.Cores), e.IdleCores+max(0, e.IOWaitCores))
-		return 1 - free/float64(e.Cores), fmt.Sprintf("of %d cores: service %s, database %s, Redis %s, harness %s, others %s",
-			e.Cores, coresText(e.ServiceCores), coresText(e.DatabaseCores), coresText(e.RedisCores), coresText(e.HarnessCores), coresText(e.OtherCores))
+		return 1 - free/float64(e.Cores), fmt.Sprintf("of %d cores: service %s, database %s, Redis %s, harness %s, others %s, stolen %s",
+			e.Cores, coresText(e.ServiceCores), coresText(e.DatabaseCores), coresText(e.RedisCores), coresText(e.HarnessCores), coresText(e.OtherCores), coresText(e.StealCores))
 	}},
 	{"CPU quota of the control group", fullProcessors, func(c *Capacity, e *Evidence) (float64, string) {
 		if e.QuotaCores <= 0 || e.HarnessCores < 0 {
@@ -163,7 +186,7 @@ func (c *Capacity) binding() Binding {
 	switch {
 	case above.Outcome == TrialInvalid && above.Evidence.disturbed():
 		b.Name = "others on this machine"
-		b.Says = fmt.Sprintf("they used %.2f of %d cores, and the load could not be offered: %s", above.Evidence.OtherCores, above.Evidence.Cores, above.Why)
+		b.Says = fmt.Sprintf("%s, of %d in all; the load could not be offered to the service alone: %s", above.Evidence.disturbance(), above.Evidence.Cores, above.Why)
 	case above.Outcome == TrialInvalid:
 		b.Name, b.Says = "the harness", "it could not offer the load: "+above.Why
 		if len(full) > 0 {

@@ -166,7 +166,7 @@ func medians(c *Capacity, of func(*CapacityTrial) int64) []svg.Point {
 	return points
 }
 
-// drawCurve is the law of scalability with its band, and the trials that it is fitted to.
+// drawCurve is the law of scalability with its band, the trials that it is fitted to, and hollow beside them those that had not settled.
 func drawCurve(c *Capacity) string {
 	u := c.Curve
 	if u == nil {
@@ -178,19 +178,31 @@ func drawCurve(c *Capacity) string {
 		line, low, high = append(line, svg.Point{X: p.N, Y: p.X}), append(low, svg.Point{X: p.N, Y: p.Low}), append(high, svg.Point{X: p.N, Y: p.High})
 		top = max(top, p.High)
 	}
-	for _, t := range c.Trials {
-		top = max(top, t.Goodput)
+	most := u.To
+	for i := range c.Trials {
+		if t := &c.Trials[i]; t.told() {
+			top, most = max(top, t.Goodput), max(most, t.Little.L)
+		}
 	}
-	p := box("orders/s with goods in time", "sends under way on average, N", u.To, svg.Scale{Min: 0, Max: top}.Up(plotYTicks), plainNumber)
+	p := box("orders/s with goods in time", "sends under way on average, N", most, svg.Scale{Min: 0, Max: top}.Up(plotYTicks), plainNumber)
 	p.Between("between", low, high)
 	p.Curve("line response", line)
-	for _, t := range c.Trials {
-		if t.Outcome != TrialInvalid && t.Little.L > 0 && t.Goodput > 0 {
+	for i := range c.Trials {
+		switch t := &c.Trials[i]; {
+		case t.settled():
 			mark(p, t.Outcome, t.Little.L, t.Goodput)
+		case t.told():
+			p.Dot("trial unfitted", p.X.At(t.Little.L), p.Y.At(t.Goodput), plotDot)
 		}
 	}
 	p.Line("line response", plotLeft, plotKeys+2, plotLeft+16, plotKeys+2)
-	p.Text("key", svg.Start, plotLeft+20, plotKeys+6, fmt.Sprintf("USL, with a band of 95 %% of %s resamples", count(int64(u.Resamples))))
+	key := fmt.Sprintf("USL, 95 %% band of %s resamples", count(int64(u.Resamples)))
+	p.Text("key", svg.Start, plotLeft+20, plotKeys+6, key)
+	if _, out := c.fitted(); out > 0 {
+		x := plotLeft + 20 + textWidth(key) + 14
+		p.Dot("trial unfitted", x+plotDot, plotKeys+2, plotDot)
+		p.Text("key", svg.Start, x+12, plotKeys+6, "not settled, not fitted")
+	}
 	p.Level("axis", 0)
 	return p.Markup("usl", "capacity", "Universal Scalability Law fitted to the trials", c.curveText())
 }

@@ -59,9 +59,10 @@ func sampleTrial(n int, step string, machines int, chance *rand.Rand) CapacityTr
 		outcome, why = TrialFailed, "create.p99: 1.84 s, wanted < 1s"
 	}
 	total := min(2, 2*rho)
+	slope := levelBacklog(Measure{Value: offered - carried, Samples: 18, Known: true}, offered)
 	return CapacityTrial{
 		N: n, Step: step, Machines: machines, Folder: "trials/some-run", TookNS: 36e9, Planned: float64(machines) / 30, Offered: offered, Goodput: carried,
-		Outcome: outcome, Why: why, Checks: []Check{{Name: checkNoLoss, Want: "all invariants hold", Got: "they do", Samples: int(offered * 23), Status: passed}},
+		Outcome: outcome, Why: why, Checks: []Check{{Name: checkNoLoss, Want: "all invariants hold", Got: "they do", Samples: int(offered * 23), Status: passed}, slope},
 		CreateP99NS: int64(2.4 * wait * 1e9), NotifyP99NS: int64(0.3 * wait * 1e9), DropP99NS: int64((2 + wait) * 1e9), LatenessP99NS: 1.1e6, Amplification: 1.01,
 		Little: Little{L: carried * wait, Rate: 4 * carried, WaitNS: wait / 4 * 1e9, Product: carried * wait * 1.01, Off: 0.01},
 		Evidence: Evidence{

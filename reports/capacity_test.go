@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -251,11 +252,77 @@ func TestAMachineThatIsNotQuietIsSaid(t *testing.T) {
 	}
 }
 
+func TestALoadThatTheHostTookTheProcessorsFromIsABoundFromBelow(t *testing.T) {
+	c := sampleCapacity()
+	c.Stated.CPUs = 0 // all that there are
+	for i := range c.Trials {
+		if e := &c.Trials[i].Evidence; c.Trials[i].Outcome == TrialFailed {
+			e.OtherCores, e.StealCores = 0, 0.4
+			c.Trials[i].Outcome, c.Trials[i].Why = TrialInvalid, "create.p99: 1.84 s, wanted < 1s; but "+e.disturbance()+" meanwhile"
+		}
+	}
+	c.Conclude()
+	if c.Verdict() != "AT LEAST" || !strings.Contains(c.Answer.Why, "the next load could not be offered to the service alone: create.p99: 1.84 s, wanted < 1s; but the host of this virtual machine took 0.40 cores") {
+		t.Errorf("%s: %q", c.Verdict(), c.Answer.Why)
+	}
+	if c.Binding.Name != "others on this machine" || !strings.HasPrefix(c.Binding.Says, "the host of this virtual machine took 0.40 cores, of 2 in all") {
+		t.Errorf("%+v", c.Binding)
+	}
+	machine := c.Binding.Limits[slices.IndexFunc(c.Binding.Limits, func(l LimitUsed) bool { return l.Name == limitMachine })]
+	if !strings.HasSuffix(machine.Says, "others 0.00, stolen 0.40") {
+		t.Errorf("the machine's limit says %q", machine.Says)
+	}
+}
+
+func TestTheCurveIsFittedToTrialsThatHadSettled(t *testing.T) {
+	c := sampleCapacity()
+	settled := 0
+	for i := range c.Trials {
+		if c.Trials[i].settled() {
+			settled++
+		}
+	}
+	if settled == 0 || settled == len(c.Trials) || !strings.Contains(c.curveText(), fmt.Sprintf("fitted to %d of %d trials", settled, len(c.Trials))) {
+		t.Errorf("%d of %d trials had settled: %s", settled, len(c.Trials), c.curveText())
+	}
+	was := *c.Curve
+	for i := range c.Trials {
+		if tr := &c.Trials[i]; !tr.settled() {
+			tr.Goodput *= 0.3 // the share of orders that were in time, whenever that was, is no throughput
+		}
+	}
+	c.Conclude()
+	if d := cmp.Diff(was, *c.Curve); d != "" {
+		t.Errorf("a queue that grew changed the curve: %s", d)
+	}
+	if drawn := drawCurve(c); strings.Count(drawn, `trial unfitted`) != len(c.Trials)-settled+1 { // one is in the key
+		t.Errorf("%d marks of trials that were not fitted, there are %d", strings.Count(drawn, `trial unfitted`)-1, len(c.Trials)-settled)
+	}
+	for name, change := range map[string]func(*CapacityTrial){
+		"its backlog grew":             func(tr *CapacityTrial) { tr.Checks[1].Status = failed },
+		"nobody knows its backlog":     func(tr *CapacityTrial) { tr.Checks[1].Status = unknown },
+		"what was under way had grown": func(tr *CapacityTrial) { tr.Little.L, tr.Little.Off = 20, 0.3 },
+	} {
+		tr := c.Trials[0]
+		tr.Checks = slices.Clone(tr.Checks)
+		if change(&tr); tr.settled() || !c.Trials[0].settled() {
+			t.Errorf("%s, and it had settled", name)
+		}
+	}
+	c.Trials = c.Trials[7:9]
+	c.Conclude()
+	if c.Curve != nil || !strings.Contains(c.curveText(), "a fit needs 5 measurements") || !strings.Contains(c.curveText(), "2 trials that had not settled are left out") {
+		t.Errorf("%q of two trials whose backlog grew", c.curveText())
+	}
+}
+
 func TestCurveEndsWhereMeasurementsEnd(t *testing.T) {
 	c := sampleCapacity()
 	most := 0.0
 	for _, tr := range c.Trials {
-		most = max(most, tr.Little.L)
+		if tr.settled() {
+			most = max(most, tr.Little.L)
+		}
 	}
 	if c.Curve == nil || c.Curve.To != most || c.Curve.Points[len(c.Curve.Points)-1].N != most {
 		t.Fatalf("%+v", c.Curve)

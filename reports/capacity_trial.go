@@ -158,7 +158,7 @@ func (t *CapacityTrial) decide(a *Analysis) {
 	case load.Status != passed:
 		t.Outcome, t.Why = TrialInvalid, load.Note
 	case missed >= 0 && t.Evidence.disturbed():
-		t.Outcome, t.Why = TrialInvalid, fmt.Sprintf("%s; but others used %.2f cores of the machine meanwhile", name(rest[missed]), t.Evidence.OtherCores)
+		t.Outcome, t.Why = TrialInvalid, fmt.Sprintf("%s; but %s meanwhile", name(rest[missed]), t.Evidence.disturbance())
 	case missed >= 0:
 		t.Outcome, t.Why = TrialFailed, name(rest[missed])
 	case loss.Status != passed:
@@ -169,6 +169,19 @@ func (t *CapacityTrial) decide(a *Analysis) {
 	default:
 		t.Outcome = TrialPassed
 	}
+}
+
+// settled reports whether what a trial offered and what it carried are one rate, so that it is a point of the law of scalability: its
+// backlog is level, and where enough was under way to tell, heads and answers agree on how much that was, which they do not while a queue
+// grows. Of any other trial the orders with goods in time are a share of those that were due, whenever they ended: no throughput.
+func (t *CapacityTrial) settled() bool {
+	level := func(c Check) bool { return c.Name == checkSlope && c.Status == passed }
+	return t.told() && slices.ContainsFunc(t.Checks, level) && (t.Little.L < littleTold || t.Little.Off <= littleLimit)
+}
+
+// told reports whether a trial has a place in the drawing of the law at all: its load was what was planned, and something was under way.
+func (t *CapacityTrial) told() bool {
+	return t.Outcome != TrialInvalid && t.Little.L > 0 && t.Goodput > 0
 }
 
 // hopelessShare is the goodput, of what was offered, below which no chance can have made a trial fail. Ours.

@@ -149,6 +149,30 @@ func TestTrialOutcomes(t *testing.T) {
 	}
 }
 
+func TestProcessorTimeThatWasStolenIsNotBlamedOnTheService(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		others, stolen float64
+		outcome, why   string
+	}{
+		{"nobody else had any", 0.1, 0, TrialFailed, "create.p99: 1.3 s, wanted < 1s"},
+		{"the host took an eighth of the machine", 0.1, 0.5, TrialInvalid, "but others used 0.10 cores and the host of this virtual machine took 0.50 meanwhile"},
+		{"others and the host took an eighth together", 0.25, 0.25, TrialInvalid, "but others used 0.25 cores and the host of this virtual machine took 0.25 meanwhile"},
+		{"only the host did", 0, 0.5, TrialInvalid, "but the host of this virtual machine took 0.50 cores meanwhile"},
+		{"what others used is not known, and the host took an eighth", -1, 0.5, TrialInvalid, "but the host of this virtual machine took 0.50 cores meanwhile"},
+		{"what the host took is not known", 0.3, -1, TrialFailed, "create.p99: 1.3 s, wanted < 1s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, a := steadyRun(t)
+			a.Expect[0].Status, a.Expect[0].Got = failed, "1.3 s"
+			got, err := JudgeTrial(dir, a, 400, Evidence{Cores: 4, OtherCores: tt.others, StealCores: tt.stolen})
+			if err != nil || got.Outcome != tt.outcome || !strings.HasSuffix(got.Why, tt.why) {
+				t.Errorf("%s: %q, want %s: ...%q; %v", got.Outcome, got.Why, tt.outcome, tt.why, err)
+			}
+		})
+	}
+}
+
 func TestATrialIsHopelessWhenManyOrdersMissed(t *testing.T) {
 	for _, tt := range []struct {
 		goodput  float64

@@ -211,6 +211,11 @@ func (c *Capacity) curveText() string {
 	}
 	s := fmt.Sprintf("X(N) = %.3g N / (1 + %.2g (N-1) + %.2g N (N-1)); sigma %.2g..%.2g, kappa %.2g..%.2g in 95 %% of the resamples, R2 %.3f",
 		u.Curve.Gamma, u.Curve.Sigma, u.Curve.Kappa, u.SigmaLow, u.SigmaTop, u.KappaLow, u.KappaTop, u.R2)
+	in, out := c.fitted()
+	s += fmt.Sprintf("; fitted to %d of %d trials", in, in+out)
+	if out > 0 {
+		s += ", since the others had not settled: their backlog, or what was under way, grew"
+	}
 	if n := u.Curve.Peak(); n <= u.To {
 		s += fmt.Sprintf("; it is highest at N = %.0f", n)
 	} else {
