@@ -94,8 +94,7 @@ var (
 	aroundTraits = []trait{
 		{"machine.cpu", func(m *runlog.Manifest) string { return m.Machine.CPU }},
 		{"machine.cores", func(m *runlog.Manifest) string { return strconv.Itoa(m.Machine.Cores) }},
-		// A kernel keeps some megabytes for itself, one more than another.
-		{"machine.memory", func(m *runlog.Manifest) string { return bytesOf(m.Machine.Memory) }},
+		{"machine.memory", func(m *runlog.Manifest) string { return bytesOf(m.Machine.Rounded().Memory) }},
 		{"machine.os", func(m *runlog.Manifest) string { return m.Machine.OS }},
 		{"machine.go", func(m *runlog.Manifest) string { return m.Machine.Go }},
 		{"testbed", func(m *runlog.Manifest) string { return m.Testbed }},

@@ -443,9 +443,8 @@ func (g *Gate) Violated() bool { return g.violation() != "" }
 func (g *Gate) strangers() string {
 	for _, p := range g.Pairs {
 		for _, r := range []GateRun{p.Base, p.Head} {
-			if r.Machine != g.Machine {
-				return fmt.Sprintf("pair %d was played on another machine, and runs of two machines are not compared: %s, here %s",
-					p.Number, machineText(r.Machine), machineText(g.Machine))
+			if other := g.Machine.Differs(r.Machine); other != "" {
+				return fmt.Sprintf("pair %d was played on another machine, and runs of two machines are not compared: %s", p.Number, other)
 			}
 		}
 	}

@@ -169,8 +169,15 @@ func TestAGateOfAnotherMachineIsRefused(t *testing.T) {
 	g := &reports.Gate{Rules: reports.DefaultGateRules(), Machine: harness.Fingerprint(), Ended: "whole", Pairs: pairs(10, 1)}
 	g.Machine.Cores++
 	keep(t, dir, g)
-	if _, _, err := recorded(dir); err == nil || !strings.Contains(err.Error(), "another machine") {
+	if _, _, err := recorded(dir); err == nil || !strings.Contains(err.Error(), "another machine, cores: ") {
 		t.Errorf("%v", err)
+	}
+	dir = filepath.Join(t.TempDir(), "gate")
+	g.Machine = harness.Fingerprint().Rounded()
+	g.Machine.Memory -= 5 << 20 // of another kernel
+	keep(t, dir, g)
+	if _, played, err := recorded(dir); !played || err != nil {
+		t.Errorf("the same machine with another kernel: %v, %v", played, err)
 	}
 	if _, played, err := recorded(t.TempDir()); played || err != nil {
 		t.Errorf("an empty folder: %v, %v", played, err)

@@ -27,8 +27,8 @@ func recorded(dir string) (g *reports.Gate, played bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if g.Machine != harness.Fingerprint() {
-		return nil, false, fmt.Errorf("%s was played on another machine or with another Go; take another -dir", dir)
+	if other := harness.Fingerprint().Differs(g.Machine); other != "" {
+		return nil, false, fmt.Errorf("%s was played on another machine, %s; take another -dir", dir, other)
 	}
 	return g, g.Ended == "whole", nil
 }

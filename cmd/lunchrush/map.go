@@ -215,9 +215,9 @@ func (f *mapFlags) folder(s *harness.Sweep, runs string) error {
 			hint: "a map compares its cells: begin another one, or give --service the program of then",
 		}
 	}
-	if old.Machine != s.Map.Machine {
+	if other := s.Map.Machine.Differs(old.Machine); other != "" {
 		return &usageError{
-			err:  fmt.Errorf("--resume: %s was played on another machine, %s with %d cores", dir, old.Machine.CPU, old.Machine.Cores),
+			err:  fmt.Errorf("--resume: %s was played on another machine, %s", dir, other),
 			hint: "a map compares its cells: begin another one here",
 		}
 	}

@@ -283,6 +283,18 @@ func TestACalibrationIsKeptByMachineTestbedAndScenario(t *testing.T) {
 	if len(c.Pairs) != 20 || noise == nil || noise.Pairs != 20 || noise.Of("create.p50") == nil || noise.Of("create.p50").Spread <= 0 {
 		t.Errorf("%d pairs, %+v", len(c.Pairs), noise)
 	}
+	other := *c
+	other.Machine = other.Machine.Rounded()
+	other.Machine.Memory -= 5 << 20 // as another kernel tells it
+	if got, err := other.path(); got != path || err != nil {
+		t.Errorf("the machine with another kernel has %s, want %s: %v", got, path, err)
+	}
+	if _, err := other.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if c := load(g.Scenario, "local", "MariaDB 10.11.14"); len(c.Pairs) != 20 {
+		t.Errorf("of the machine with another kernel %d pairs are known, want 20", len(c.Pairs))
+	}
 	for range 30 {
 		c.Add(out)
 	}

@@ -90,7 +90,7 @@ func LoadCalibration(sc *scenarios.Scenario, testbed, engine string) (*Calibrati
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("%s is no calibration; remove it and calibrate again: %w", path, err)
 	}
-	if c.Schema != noiseSchema || c.Machine != fresh.Machine || c.Engine != engine || c.Content != content {
+	if c.Schema != noiseSchema || !c.Machine.Same(fresh.Machine) || c.Engine != engine || c.Content != content {
 		return fresh, nil
 	}
 	return &c, nil
@@ -102,7 +102,7 @@ func (c *Calibration) path() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(c.Machine)
+	text, err := json.Marshal(c.Machine.Rounded())
 	if err != nil {
 		return "", err
 	}

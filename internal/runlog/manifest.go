@@ -1,6 +1,10 @@
 package runlog
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // SchemaVersion is the version of every file in a run folder. Readers refuse a newer one.
 const SchemaVersion = 1
@@ -96,13 +100,47 @@ type FaultPlan struct {
 	ByHand bool   `json:"by_hand,omitempty"` // it was not in the scenario: somebody injected it while the run went on
 }
 
-// A Fingerprint tells two machines apart; runs of different ones are not compared.
+// A Fingerprint tells two machines apart; runs of different ones are not compared. Two are compared by [Fingerprint.Same].
 type Fingerprint struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory_bytes"`
 	OS     string `json:"os"`
 	Go     string `json:"go"`
+}
+
+// Rounded has the memory in whole GiB, less than one in steps of 64 MiB: a kernel keeps some megabytes for itself, one more than another.
+func (f Fingerprint) Rounded() Fingerprint {
+	step := int64(1 << 30)
+	if f.Memory < step {
+		step = 64 << 20
+	}
+	f.Memory = (f.Memory + step/2) / step * step
+	return f
+}
+
+// Same reports whether both are of one machine, as far as its runs are compared.
+func (f Fingerprint) Same(other Fingerprint) bool { return f.Rounded() == other.Rounded() }
+
+// Differs names what another machine has differently, as "cores: 4, here 2", where f is of here; "" when both are the same.
+func (f Fingerprint) Differs(other Fingerprint) string {
+	here, there := f.Rounded(), other.Rounded()
+	var list []string
+	for _, t := range []struct {
+		name        string
+		there, here any
+	}{
+		{"processor", there.CPU, here.CPU},
+		{"cores", there.Cores, here.Cores},
+		{"memory in MiB", there.Memory >> 20, here.Memory >> 20},
+		{"system", there.OS, here.OS},
+		{"Go", there.Go, here.Go},
+	} {
+		if t.there != t.here {
+			list = append(list, fmt.Sprintf("%s: %v, here %v", t.name, t.there, t.here))
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // GeneratorCost is what the harness itself used while it played.
