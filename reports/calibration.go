@@ -23,6 +23,7 @@ type Calibration struct {
 	Outcome   string             `json:"outcome"`   // PASS, FAIL, INCONCLUSIVE: the machine was too slow to tell
 	ExitCode  int                `json:"exit_code"`
 	Exercises []Exercised        `json:"exercises"`
+	NotPlayed []string           `json:"not_played,omitempty"` // the exercises that were still to come when it was written
 }
 
 // Exercised is one load that was played against the target.
@@ -169,7 +170,7 @@ func percentileOf(q float64) int {
 }
 
 // Decide gives the calibration its outcome: one wrong figure is enough to fail, one that could not be told to be
-// inconclusive. Nothing compared is inconclusive too.
+// inconclusive. Nothing compared is inconclusive too, and so is what was not played to its end.
 func (c *Calibration) Decide() {
 	seen := map[string]int{}
 	for _, e := range c.Exercises {
@@ -183,7 +184,7 @@ func (c *Calibration) Decide() {
 	switch {
 	case seen[failed] > 0:
 		c.Outcome, c.ExitCode = Fail, ExitMissed
-	case seen[unknown] > 0 || seen[passed] == 0:
+	case seen[unknown] > 0 || seen[passed] == 0 || len(c.NotPlayed) > 0:
 		c.Outcome, c.ExitCode = Inconclusive, ExitInconclusive
 	default:
 		c.Outcome, c.ExitCode = Pass, ExitPass

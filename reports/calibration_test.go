@@ -70,6 +70,10 @@ func TestAReportIsHeldToTheTruth(t *testing.T) {
 			echo: 3 * ms, want: "unknown unknown unknown unknown", note: "the machine was as slow",
 		},
 		{
+			name: "less by no more than that is within what a figure may be off, too", truth: valued(3000, constant(100*ms)), says: valued(3000, constant(99100*time.Microsecond)),
+			want: "pass pass pass pass",
+		},
+		{
 			name: "an answer that was had before it was given", truth: valued(3000, constant(100*ms)), says: valued(3000, constant(98*ms)),
 			echo: time.Minute, want: "fail fail fail fail", note: "no machine can cause this",
 		},
@@ -151,6 +155,10 @@ func TestACalibrationIsDecidedByItsWorstFigure(t *testing.T) {
 		}
 		return Calibration{Exercises: []Exercised{{Figures: []Figure{{Status: passed}}}, e}}
 	}
+	rest := func(c Calibration) Calibration {
+		c.NotPlayed = []string{"stall"}
+		return c
+	}
 	for _, tt := range []struct {
 		name string
 		c    Calibration
@@ -162,6 +170,8 @@ func TestACalibrationIsDecidedByItsWorstFigure(t *testing.T) {
 		{"one is wrong", with([]string{passed, unknown, failed}), Fail, 99},
 		{"a send that went missing", with([]string{passed}, failed), Fail, 99},
 		{"nothing was compared", Calibration{}, Inconclusive, 97},
+		{"all are right that were played", rest(with([]string{passed})), Inconclusive, 97},
+		{"one is wrong of those that were played", rest(with([]string{failed})), Fail, 99},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.c.Decide(); tt.c.Outcome != tt.want || tt.c.ExitCode != tt.code {

@@ -83,6 +83,9 @@ func WriteCalibrationSummary(w io.Writer, c *Calibration) error {
 	if few > 0 {
 		text += fmt.Sprintf("; %d have too few samples, which the report says", few)
 	}
+	if len(c.NotPlayed) > 0 {
+		text += "; not played: " + strings.Join(c.NotPlayed, ", ")
+	}
 	_, err := fmt.Fprintln(w, text)
 	return err
 }

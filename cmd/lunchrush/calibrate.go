@@ -70,10 +70,7 @@ func runCalibration(ctx context.Context, t *terminal, chosen []calibration.Exerc
 			}
 		},
 	})
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
-	case err != nil:
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	if asJSON {
@@ -86,5 +83,8 @@ func runCalibration(ctx context.Context, t *terminal, chosen []calibration.Exerc
 		_ = reports.WriteCalibrationSummary(t.out, found) // to a terminal
 	}
 	t.say("calibration: %s", filepath.Join(dir, reports.CalibrationFile))
+	if err != nil {
+		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+	}
 	return codeOf(found.ExitCode)
 }

@@ -36,13 +36,20 @@ func TestACalibrationNeedsNoTestbedAndFindsNoFigureWrong(t *testing.T) {
 
 func TestACalibrationIsInterrupted(t *testing.T) {
 	t.Parallel()
-	s := startSession(t, "calibrate")
+	s := startSession(t, "calibrate", "--json")
 	s.stderr.waitFor(t, `^constant: 30 s`)
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if code := s.wait(t); code != exitInterrupted {
 		t.Fatalf("exit code %d\n%s\n%s", code, s.stdout.String(), s.stderr)
+	}
+	var c reports.Calibration
+	if err := json.Unmarshal(s.stdout.Bytes(), &c); err != nil || len(c.Exercises) != 0 || len(c.NotPlayed) != 5 || c.Outcome != reports.Inconclusive {
+		t.Errorf("%v: %s", err, s.stdout.String())
+	}
+	if found, err := filepath.Glob(filepath.Join(s.dir, "reports", "runs", "*-calibration", reports.CalibrationFile)); err != nil || len(found) != 1 {
+		t.Errorf("the folder has %v, %v", found, err)
 	}
 	s.leftovers(t)
 }

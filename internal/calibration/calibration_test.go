@@ -2,6 +2,7 @@ package calibration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -214,18 +215,51 @@ func TestAnExerciseIsPlayedJudgedAndCompared(t *testing.T) {
 }
 
 func TestAnInterruptedCalibrationSaysHowFarItCame(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	list, err := Choose([]string{"constant", "bimodal"})
-	if err != nil {
-		t.Fatal(err)
+	short := func(name string) Exercise {
+		return Exercise{Name: name, Title: "a second", PerSecond: 10, Seconds: 1, Takes: always(time.Millisecond)}
 	}
-	dir := filepath.Join(t.TempDir(), "calibration")
-	_, err = Run(ctx, Options{Exercises: list, Dir: dir, Began: func(Exercise) { cancel() }})
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the exercise constant") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "bimodal")); err == nil {
-		t.Error("it went on")
+	for _, tt := range []struct {
+		name      string
+		during    string
+		played    []string
+		notPlayed []string
+	}{
+		{"during the first", "one", nil, []string{"one", "two", "three"}},
+		{"during the second", "two", []string{"one"}, []string{"two", "three"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			dir := filepath.Join(t.TempDir(), "calibration")
+			c, err := Run(ctx, Options{Exercises: []Exercise{short("one"), short("two"), short("three")}, Dir: dir, Began: func(e Exercise) {
+				if e.Name == tt.during {
+					cancel()
+				}
+			}})
+			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the exercise "+tt.during) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "three")); err == nil {
+				t.Error("it went on")
+			}
+			text, err := os.ReadFile(filepath.Join(dir, reports.CalibrationFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kept reports.Calibration
+			if err := json.Unmarshal(text, &kept); err != nil {
+				t.Fatal(err)
+			}
+			for _, got := range []*reports.Calibration{c, &kept} {
+				var played []string
+				for _, e := range got.Exercises {
+					played = append(played, e.Name)
+				}
+				if !slices.Equal(played, tt.played) || !slices.Equal(got.NotPlayed, tt.notPlayed) || got.Outcome == reports.Pass || got.ExitCode == 0 {
+					t.Errorf("played %v, not played %v: %s, %d", played, got.NotPlayed, got.Outcome, got.ExitCode)
+				}
+			}
+		})
 	}
 }
 

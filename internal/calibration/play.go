@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,25 +31,36 @@ type Options struct {
 	Done      func(e reports.Exercised) // likewise
 }
 
-// Run plays the exercises one after the other and compares. When ctx ends, it returns what was compared until then beside an
-// error that wraps ctx's.
+// Run plays the exercises one after the other and compares. After each of them what was compared is in the folder. When ctx ends, or an
+// exercise cannot be played, it returns what was compared until then beside an error that wraps the reason.
 func Run(ctx context.Context, o Options) (*reports.Calibration, error) {
-	c := &reports.Calibration{Schema: 1, At: time.Now(), Machine: harness.Fingerprint(), Lunchrush: o.Version}
+	c := &reports.Calibration{Schema: 1, At: time.Now(), Machine: harness.Fingerprint(), Lunchrush: o.Version, Exercises: []reports.Exercised{}}
+	for _, e := range o.Exercises {
+		c.NotPlayed = append(c.NotPlayed, e.Name)
+	}
+	c.Decide()
 	for _, e := range o.Exercises {
 		if o.Began != nil {
 			o.Began(e)
 		}
 		done, err := play(ctx, e, filepath.Join(o.Dir, e.Name), o.Version)
 		if err != nil {
-			return c, fmt.Errorf("the exercise %s: %w", e.Name, err)
+			err = fmt.Errorf("the exercise %s: %w", e.Name, err)
+			if len(c.Exercises) == 0 && os.MkdirAll(o.Dir, 0o755) == nil { // the others have written
+				err = errors.Join(err, reports.WriteCalibration(o.Dir, c))
+			}
+			return c, err
 		}
-		c.Exercises = append(c.Exercises, done)
+		c.Exercises, c.NotPlayed = append(c.Exercises, done), c.NotPlayed[1:]
+		c.Decide()
+		if err := reports.WriteCalibration(o.Dir, c); err != nil {
+			return c, err
+		}
 		if o.Done != nil {
 			o.Done(done)
 		}
 	}
-	c.Decide()
-	return c, reports.WriteCalibration(o.Dir, c)
+	return c, nil
 }
 
 // play plays one exercise as any run is played, against the target in the place of the service, and judges its folder.
