@@ -33,7 +33,7 @@ type Gate struct {
 	CommandLine []string           `json:"command_line"`
 	StartedAt   time.Time          `json:"started_at"`
 	Finished    time.Time          `json:"finished_at,omitzero"`
-	Ended       string             `json:"ended"` // "whole", "interrupted", "error"
+	Ended       string             `json:"ended"` // "whole", "interrupted", "error"; "" while it goes on, and of one that was killed
 	Error       string             `json:"error,omitempty"`
 
 	Rules    GateRules     `json:"rules"`

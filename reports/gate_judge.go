@@ -293,8 +293,10 @@ func (g *Gate) decide() GateVerdict {
 	switch {
 	case g.strangers() != "":
 		return GateVerdict{Inconclusive, ExitInconclusive, g.strangers()}
+	case g.Ended == "":
+		return GateVerdict{Inconclusive, ExitInconclusive, "the gate has not ended: it was killed after " + played + ", or still goes on"}
 	case g.Ended != "whole":
-		return GateVerdict{Inconclusive, ExitInconclusive, "the gate ended after " + played + ": " + cmp.Or(g.Error, g.Ended, "killed")}
+		return GateVerdict{Inconclusive, ExitInconclusive, "the gate ended after " + played + ": " + cmp.Or(g.Error, g.Ended)}
 	case len(g.Repeated) > g.Rules.Repeats:
 		last := g.Repeated[len(g.Repeated)-1]
 		if head, base := g.spoilers(); base == 0 && head >= spoiledAlone {

@@ -103,7 +103,7 @@ var enums = map[string][]any{
 	"GateMeasure.unit":      {"ns", "share"},
 	"GateMeasure.better":    {"less", "more"},
 	"GatePair.first":        {SideBase, SideHead},
-	"Gate.ended":            {"whole", "interrupted", "error"},
+	"Gate.ended":            {"", "whole", "interrupted", "error"},
 }
 
 func TestTheSchemaIsThatOfTheAnalysis(t *testing.T) {

@@ -197,7 +197,6 @@ func (o options) playOne(ctx context.Context, stage *harness.Stage, sc *scenario
 	if err != nil {
 		return err
 	}
-	out.Testbed, out.Engine = stage.Choice.Name, stage.Engine()
 	if !o.keep {
 		if err := dropRuns(dir, out); err != nil {
 			return err

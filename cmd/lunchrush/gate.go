@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -104,9 +105,12 @@ func (f *gateFlags) check(c *cobra.Command, p *place) error {
 	}
 	switch {
 	case f.calibrate:
-		for _, flag := range []string{"base", "base-set"} {
+		for _, flag := range []string{"base", "base-set", "head-set"} {
 			if c.Flags().Changed(flag) {
-				return &usageError{err: fmt.Errorf("--%s does not go with --calibrate, which plays one build against itself", flag), hint: "--head says which; without it it is this program"}
+				return &usageError{
+					err:  fmt.Errorf("--%s does not go with --calibrate, which plays one build against itself, set as the scenario says", flag),
+					hint: "--head says which build; without it it is this program",
+				}
 			}
 		}
 	case f.base == "":
@@ -177,7 +181,7 @@ func (f *gateFlags) run(ctx context.Context, t *terminal, s *scenarios.Scenario,
 	defer func() { err = errors.Join(err, remove()) }()
 	g.Head = head
 	if f.calibrate {
-		g.Base, baseSet = head, headSet
+		g.Base = head
 	} else {
 		var remove func() error
 		if g.Base, remove, err = f.candidate(ctx, t, "base", f.base); err != nil {
@@ -281,16 +285,21 @@ func (f *gateFlags) play(ctx context.Context, t *terminal, stage *harness.Stage,
 			return play(ctx, side, seed)
 		}
 	}
-	gate, playErr := g.Run(ctx)
-	gate.Testbed, gate.Engine = stage.Choice.Name, stage.Engine()
-	if f.calibrate && !gate.Violated() {
-		calibration.Add(gate)
-		gate.Noise = calibration.Noise(f.rules)
-		if path, err := calibration.Save(); err != nil {
-			playErr = errors.Join(playErr, err)
-		} else {
-			t.say("kept for this machine: %d pairs, in %s", len(calibration.Pairs), path)
+	var kept string // file of the calibration
+	if f.calibrate {
+		at := time.Now()
+		g.Each = func(p reports.GatePair) (err error) {
+			calibration.Add(p, at, g.Version)
+			kept, err = calibration.Save()
+			return err
 		}
+	}
+	gate, playErr := g.Run(ctx)
+	if f.calibrate && !gate.Violated() {
+		gate.Noise = calibration.Noise(f.rules)
+	}
+	if kept != "" {
+		t.say("kept for this machine: %d pairs, in %s", len(calibration.Pairs), kept)
 	}
 	if err := reports.WriteGate(g.Dir, gate); err != nil {
 		return gate, errors.Join(playErr, err)
@@ -301,6 +310,28 @@ func (f *gateFlags) play(ctx context.Context, t *terminal, stage *harness.Stage,
 	}
 	fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(g.Dir, reports.GatePageFile))
 	return gate, playErr
+}
+
+// gateAgain judges a gate again from its pairs and writes its files anew; false when there is none of that name.
+func gateAgain(t *terminal, runs, name string) (bool, error) {
+	for _, dir := range []string{name, filepath.Join(runs, name)} {
+		g, err := reports.ReadGate(filepath.Join(dir, reports.GateFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = reports.WriteGate(dir, g)
+		}
+		if err == nil {
+			err = reports.GateText(t.out, g, t.color && isTerminal(t.out))
+		}
+		if err != nil {
+			return true, err
+		}
+		fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(dir, reports.GatePageFile))
+		return true, codeOf(g.Verdict.ExitCode)
+	}
+	return false, nil
 }
 
 // tell prints the gate, and hands it to the CI that this runs in.

@@ -22,7 +22,8 @@ func newReport(t *terminal) *cobra.Command {
 		Long: `Judge a run from its folder and write report.html, report.json, junit.xml and summary.md anew. It works on any run, also on
 one whose process was killed. RUN is a folder, a run's id, or "last".
 
-Of the folder of a capacity search its reports are concluded and written anew from the trials in capacity.json.`,
+Of the folder of a capacity search its reports are concluded and written anew from the trials in capacity.json, of a gate's from the
+pairs in gate.json, which a gate that was killed has too.`,
 		Example: "  lunchrush report last\n  lunchrush report reports/runs/20261120-115600-peak-lunch-hardened",
 		Args:    exactly(1, "a run's folder or id, or last"),
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -34,6 +35,9 @@ Of the folder of a capacity search its reports are concluded and written anew fr
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if again, err := concludeAgain(t, runs, args[0]); again {
+				return err
+			}
+			if again, err := gateAgain(t, runs, args[0]); again {
 				return err
 			}
 			dir, err := findRun(runs, args[0])

@@ -31,8 +31,12 @@ type Gate struct {
 	Args       []string
 	Tell       func(line string) // is told what is going on
 
+	// Each, when not nil, is told each pair that counts once it was played. Its error ends the gate.
+	Each func(reports.GatePair) error
 	// Play makes one run; nil: [Gate.PlayOn] a stage. The error ends the gate.
 	Play func(ctx context.Context, side string, seed uint64) (reports.GateRun, error)
+
+	testbed, engine string // of the stage that it is played on
 }
 
 // A Candidate is one of the two builds.
@@ -81,6 +85,7 @@ func Sum(program string) (string, error) {
 
 // PlayOn lets the gate's runs be made on a stage. watch, when not nil, is called with each run's world; see [Options].
 func (g *Gate) PlayOn(s *Stage, watch func(*simulator.World)) error {
+	g.testbed, g.engine = s.Choice.Name, s.Engine()
 	sides := map[string]Options{}
 	for side, c := range map[string]Candidate{reports.SideBase: g.Base, reports.SideHead: g.Head} {
 		sc, err := With(g.Scenario, c.Set)
@@ -103,12 +108,13 @@ func (g *Gate) PlayOn(s *Stage, watch func(*simulator.World)) error {
 	return nil
 }
 
-// Run plays the gate and judges it. The gate comes back beside an error too, with what was played until then: when ctx is
-// canceled the error wraps context.Canceled.
+// Run plays the gate and judges it. After each pair it writes the gate's files with what was played until then, which say that it has
+// not ended; the last ones are the caller's to write. The gate comes back beside an error too: when ctx is canceled the error wraps
+// context.Canceled.
 func (g *Gate) Run(ctx context.Context) (*reports.Gate, error) {
 	out := &reports.Gate{
 		Schema: reports.GateSchema, ID: filepath.Base(g.Dir), Scenario: g.Scenario.Name, Title: g.Scenario.Title,
-		Base: g.Base.GateBuild, Head: g.Head.GateBuild, Machine: fingerprint(), Lunchrush: g.Version, CommandLine: g.Args,
+		Base: g.Base.GateBuild, Head: g.Head.GateBuild, Testbed: g.testbed, Engine: g.engine, Machine: fingerprint(), Lunchrush: g.Version, CommandLine: g.Args,
 		StartedAt: time.Now(), Rules: g.Rules, Noise: g.Noise,
 		WarmUps: []reports.GateRun{}, Pairs: []reports.GatePair{}, Repeated: []reports.GatePair{}, Notes: []string{},
 	}
@@ -127,6 +133,14 @@ func (g *Gate) Run(ctx context.Context) (*reports.Gate, error) {
 	return out, err
 }
 
+// keep writes what was played until now, judged as a gate whose end nobody has seen: its process may be killed at any time.
+func (g *Gate) keep(out *reports.Gate) error {
+	sofar := *out
+	sofar.Ended = ""
+	sofar.Judge()
+	return reports.WriteGate(g.Dir, &sofar)
+}
+
 // play plays the warm-ups and the pairs. It ends as soon as money or data went wrong, since nothing outweighs that; when a
 // measure is worse beyond doubt, which is looked at after the declared pairs; and when too many pairs proved nothing.
 func (g *Gate) play(ctx context.Context, out *reports.Gate) error {
@@ -139,6 +153,9 @@ func (g *Gate) play(ctx context.Context, out *reports.Gate) error {
 		}
 		if err != nil {
 			return fmt.Errorf("warm-up of the %s: %w", side, err)
+		}
+		if err := g.keep(out); err != nil {
+			return err
 		}
 		if out.Violated() {
 			return nil
@@ -159,8 +176,16 @@ func (g *Gate) play(ctx context.Context, out *reports.Gate) error {
 			} else {
 				out.Repeated = append(out.Repeated, p)
 			}
+			if err := g.keep(out); err != nil {
+				return err
+			}
 			if out.Violated() || len(out.Repeated) > g.Rules.Repeats {
 				return nil
+			}
+			if p.Why == "" && g.Each != nil {
+				if err := g.Each(p); err != nil {
+					return err
+				}
 			}
 		}
 		out.Ended = "whole" // as far as this look at it goes

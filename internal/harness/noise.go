@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
@@ -43,6 +45,9 @@ type CalibrationPair struct {
 
 	Lunchrush string `json:"lunchrush"`
 }
+
+// notInNames is what an engine's name has and the name of a file should not.
+var notInNames = regexp.MustCompile(`[^a-z0-9.]+`)
 
 // StateFolder is where lunchrush keeps what it has learnt about this machine.
 func StateFolder() (string, error) {
@@ -96,7 +101,8 @@ func LoadCalibration(sc *scenarios.Scenario, testbed, engine string) (*Calibrati
 	return &c, nil
 }
 
-// path is the calibration's file.
+// path is the calibration's file. Its name tells editions of a scenario and engines apart, so that the calibration of one does not take
+// the place of another's.
 func (c *Calibration) path() (string, error) {
 	state, err := StateFolder()
 	if err != nil {
@@ -107,15 +113,14 @@ func (c *Calibration) path() (string, error) {
 		return "", err
 	}
 	sum := sha256.Sum256(text)
-	return filepath.Join(state, "noise", hex.EncodeToString(sum[:6]), c.Scenario+"-"+c.Testbed+".json"), nil
+	engine := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(c.Engine), "-"), "-")
+	return filepath.Join(state, "noise", hex.EncodeToString(sum[:6]), fmt.Sprintf("%s-%s-%s-%.12s.json", c.Scenario, c.Testbed, engine, c.Content)), nil
 }
 
-// Add takes the pairs of an A/A gate.
-func (c *Calibration) Add(g *reports.Gate) {
-	for _, p := range g.Pairs {
-		p.Base.Folder, p.Head.Folder = "", ""
-		c.Pairs = append(c.Pairs, CalibrationPair{At: g.StartedAt, Pair: p, Lunchrush: g.Lunchrush})
-	}
+// Add takes a pair of an A/A gate.
+func (c *Calibration) Add(p reports.GatePair, at time.Time, version string) {
+	p.Base.Folder, p.Head.Folder = "", ""
+	c.Pairs = append(c.Pairs, CalibrationPair{At: at, Pair: p, Lunchrush: version})
 	c.Pairs = c.Pairs[max(0, len(c.Pairs)-keptPairs):]
 }
 
