@@ -92,7 +92,10 @@ func (b *bidBook) take(r *runlog.Record) {
 	switch r.Event {
 	case runlog.CallIntent:
 		p := b.of(r.Key)
-		p.units, p.from, p.till, p.outcome = r.N, r.At, math.MaxInt64, purchaseOpen // of several tries the last one counts
+		if p.outcome != purchaseOpen || p.from == 0 {
+			p.from = r.At // of several tries the last one counts, with those before it of which nobody knows what they did
+		}
+		p.units, p.till, p.outcome = r.N, math.MaxInt64, purchaseOpen
 	case runlog.CallAnswer:
 		p := b.of(r.Key)
 		switch {
@@ -182,10 +185,16 @@ func newFreeUnits(b *bidBook) *freeUnits {
 		at    int64
 		units int
 	}
+	told := slices.ContainsFunc(b.bought, func(p purchase) bool { return p.state != "" })
 	var steps []step
 	for i := range b.bought {
 		switch p := &b.bought[i]; p.outcome {
-		case purchaseBought, purchaseOpen:
+		case purchaseOpen:
+			if p.state == "" && told {
+				continue // by the service's own book he never had any
+			}
+			steps = append(steps, step{p.from, -p.units})
+		case purchaseBought:
 			steps = append(steps, step{p.from, -p.units})
 		case purchaseFailed, purchaseBusy:
 			steps = append(steps, step{p.from, -p.units}, step{p.till, p.units})

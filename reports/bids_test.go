@@ -92,6 +92,11 @@ func TestABidIsAudited(t *testing.T) {
 			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 1, TurnedAway: 1, History: "ok"},
 		},
 		{
+			"he had no answer, and the service's book knows nothing of him: he held nothing", 10,
+			[]deal{{5, 1, 10, 0, "", "", 0, 0}, {5, 2, 9, 201, "", "BOUGHT", 0, 0}, {5, 11, 12, 409, "SOLD_OUT", "", 0, 0}},
+			BidAudit{Units: 10, Sold: 5, Unsold: 5, Asked: 3, Bought: 1, TurnedAway: 1, TurnedAwayEarly: 1, History: "illegal"},
+		},
+		{
 			"what came back before it was sold again, in no order that can be", 10,
 			[]deal{{6, 1, 2, 201, "", "BOUGHT", 0, 0}, {4, 3, 4, 201, "", "BOUGHT", 0, 0}, {1, 5, 6, 402, "FROZEN", "RETURNED", 0, 0}},
 			BidAudit{Units: 10, Sold: 10, Asked: 3, Bought: 2, History: "illegal"},
@@ -126,6 +131,28 @@ func TestABidIsAudited(t *testing.T) {
 	}
 	if bidOf(0) != nil {
 		t.Error("a run without a bid has an account of one")
+	}
+}
+
+// Nobody knows what a try without an answer did: what a later one is told may have happened in the first.
+func TestAPurchaseBeginsWithItsFirstTryOfWhichNobodyKnows(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int // of the first try
+		note   string
+		from   int64
+	}{
+		{"no answer", 0, "", 1},
+		{"told to come again: nothing was taken", 503, "OVERLOADED", 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := bookOf(10, deal{10, 1, 10, tt.status, tt.note, "", 0, 0})
+			b.take(&runlog.Record{Event: runlog.CallIntent, Channel: "bid", Key: "r0", N: 10, At: 20})
+			b.take(&runlog.Record{Event: runlog.CallAnswer, Channel: "bid", Key: "r0", Status: 200, At: 21})
+			if p := b.bought[0]; p.from != tt.from || p.till != 21 || p.outcome != purchaseBought {
+				t.Errorf("%+v, want it to begin at %d", p, tt.from)
+			}
+		})
 	}
 }
 

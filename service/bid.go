@@ -110,7 +110,7 @@ func (b *Bids) Buy(ctx context.Context, bidID string, r ShareRequest) (s Share, 
 	if b.Profile.Stock == ReadThenWrite {
 		return b.buyUnchecked(ctx, bid, s)
 	}
-	s.TakenSeq, err = b.Store.ReserveShare(ctx, s, b.Profile.Stock == ReserveNoReopen)
+	s.TakenSeq, err = b.reserve(ctx, s)
 	switch {
 	case errors.Is(err, ErrSoldOut), errors.Is(err, ErrDuplicate):
 		return b.turnedAway(ctx, s, err)
@@ -124,6 +124,17 @@ func (b *Bids) Buy(ctx context.Context, bidID string, r ShareRequest) (s Share, 
 	s.State = ShareBought
 	b.Metrics.Shares.WithLabelValues("bought").Inc()
 	return s, true, nil
+}
+
+// reserve takes the units. It is not broken off when the buyer goes away: whether they were taken would not be known then, and they
+// would be missing until the hold runs out.
+func (b *Bids) reserve(ctx context.Context, s Share) (takenSeq int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := detached(ctx, 5*time.Second)
+	defer cancel()
+	return b.Store.ReserveShare(ctx, s, b.Profile.Stock == ReserveNoReopen)
 }
 
 // turnedAway answers a buyer who can not buy; unless it is a request that has a share already.

@@ -208,7 +208,7 @@ func Default() *Config {
 			Redis:    RedisSwitches{Queue: Separate},
 			Stock:    StockCAS,
 			Progress: ProgressDerived,
-			Bid:      BidSwitches{Workers: 512, Hold: 30 * time.Second, ReturnEvery: time.Second, RiskTimeout: 3 * time.Second},
+			Bid:      BidSwitches{Workers: 200, Hold: 30 * time.Second, ReturnEvery: time.Second, RiskTimeout: 3 * time.Second},
 			Ingest:   IngestSwitches{Mode: Durable, Backlog: 500, Workers: 4, Lease: 30 * time.Second, Every: 500 * time.Millisecond},
 		},
 	}
