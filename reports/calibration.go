@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 // CalibrationFile is a calibration for programs, in its folder.
@@ -161,7 +162,7 @@ func nearestRank(ascending []int64, q float64) int64 {
 	if len(ascending) == 0 {
 		return -1
 	}
-	return ascending[rankOf(q, int64(len(ascending)))-1]
+	return ascending[stats.Rank(q, int64(len(ascending)))-1]
 }
 
 // percentileOf is a quantile as [Quantiles.at] wants it.

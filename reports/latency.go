@@ -13,6 +13,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 // The kinds of send, in the order of a report.
@@ -51,26 +52,11 @@ func quantilesOf(h *hdrhistogram.Histogram) Quantiles {
 		if q.N < quantileSamples(share) {
 			return -1
 		}
-		return valueAt(h, share)
+		return stats.Quantile(h, share)
 	}
 	q.P50, q.P90, q.P99, q.P999 = at(0.5), at(0.9), at(0.99), at(0.999)
 	q.Max = h.Max()
 	return q
-}
-
-// valueAt is the smallest value that a share of all samples does not exceed, to the histogram's digits: the one of rank
-// ceil(share x n). The library rounds share x n to the nearest rank, one too low for a p99 of 299; asked for the rank's own share it
-// gives that rank. A share of 0 is the least that the first sample can have been.
-func valueAt(h *hdrhistogram.Histogram, share float64) int64 {
-	if share <= 0 {
-		return h.ValueAtPercentile(0)
-	}
-	return h.ValueAtPercentile(100 * float64(rankOf(share, h.TotalCount())) / float64(h.TotalCount()))
-}
-
-// rankOf is the rank of a quantile among n samples, from 1: ceil(q n), whatever a float makes of 0.99 x 300.
-func rankOf(q float64, n int64) int64 {
-	return min(max(int64(math.Ceil(q*float64(n)-1e-9)), 1), n)
 }
 
 // curve is the percentile plot of a histogram: five points for each halving of what lies above, up to 99.99 % or one
@@ -86,9 +72,9 @@ func curve(h *hdrhistogram.Histogram) []CurveStep {
 		if q >= top {
 			break
 		}
-		steps = append(steps, CurveStep{q, valueAt(h, q)})
+		steps = append(steps, CurveStep{q, stats.Quantile(h, q)})
 	}
-	return append(steps, CurveStep{top, valueAt(h, top)})
+	return append(steps, CurveStep{top, stats.Quantile(h, top)})
 }
 
 // readLatency reads latency.hlog and merges its histograms by tag ("notify.response"), exactly. Of a file that breaks off

@@ -18,6 +18,15 @@ type Sale struct {
 	Decline float64 // share whose purchase fails after the units were taken
 	Risk    Delay   // the risk check's answer
 	Timeout time.Duration
+	Scale   string // by what the account's figures were divided, which the report says
+}
+
+// Note says what a reader of a report must know of the bid, "" when there is nothing.
+func (b *Sale) Note() string {
+	if b.Scale == "" {
+		return ""
+	}
+	return "the bid's sale is smaller than the account's: " + b.Scale
 }
 
 // An AmountList says which amounts buyers ask for.
@@ -79,6 +88,7 @@ func saleFields(b *Sale) []field {
 		{"decline", false, "Share of buyers whose purchase fails: a frozen account, no money, a risk, each as often as the others.", fraction(&b.Decline)},
 		{"risk", false, "How long the risk check of a buyer takes.", delay(&b.Risk)},
 		{"timeout", false, "How long a buyer waits for the answer.", period(&b.Timeout, 100*time.Millisecond, time.Minute)},
+		{"scale", false, "By what the account's figures were divided, which the report says.", line(&b.Scale, 120)},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/lunchrush/lunchrush/internal/runlog"
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 const (
@@ -110,8 +111,8 @@ func (o *watch) row(ctx context.Context, client *http.Client, target Target, las
 
 	times, err := o.w.latency.Second()
 	o.keep(err)
-	s.CreateP50MS, s.CreateP99MS = quantileMS(times[SendCreate+"."+TimeResponse], 50), quantileMS(times[SendCreate+"."+TimeResponse], 99)
-	s.NotifyP50MS, s.NotifyP99MS = quantileMS(times[SendNotify+"."+TimeResponse], 50), quantileMS(times[SendNotify+"."+TimeResponse], 99)
+	s.CreateP50MS, s.CreateP99MS = quantileMS(times[SendCreate+"."+TimeResponse], 0.5), quantileMS(times[SendCreate+"."+TimeResponse], 0.99)
+	s.NotifyP50MS, s.NotifyP99MS = quantileMS(times[SendNotify+"."+TimeResponse], 0.5), quantileMS(times[SendNotify+"."+TimeResponse], 0.99)
 	s.LatenessP99 = o.lateness(times)
 	if (last || now-o.logged >= intervalEvery) && (warm == 0 || o.warmed) {
 		o.keep(o.w.latency.Interval(now))
@@ -155,15 +156,15 @@ func (o *watch) lateness(times map[string]*hdr.Histogram) float64 {
 			o.keep(merge(all, TimeLateness, h))
 		}
 	}
-	return quantileMS(all[TimeLateness], 99)
+	return quantileMS(all[TimeLateness], 0.99)
 }
 
 // quantileMS is a percentile in ms, -1 of nothing.
-func quantileMS(h *hdr.Histogram, percentile float64) float64 {
+func quantileMS(h *hdr.Histogram, q float64) float64 {
 	if h == nil || h.TotalCount() == 0 {
 		return -1
 	}
-	return float64(h.ValueAtPercentile(percentile)) / 1e6
+	return float64(stats.Quantile(h, q)) / 1e6
 }
 
 // ask asks the service and the system how the service is. All questions are asked side by side.

@@ -64,7 +64,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 			"the demand curve runs %g times faster: rates are the real day's, totals 1/%g of it; time-outs and ladders are real",
 			sc.Clock.Speed, sc.Clock.Speed))
 	}
-	for _, note := range []string{sc.Messages.Note(), sc.Uploads.Note()} {
+	for _, note := range []string{sc.Messages.Note(), sc.Uploads.Note(), sc.Sale.Note()} {
 		if note != "" {
 			m.Notes = append(m.Notes, note)
 		}

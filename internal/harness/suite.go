@@ -18,7 +18,8 @@ import (
 //
 // Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario that says
 // alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
-// machine, is tried once more, in a crowd half as large.
+// machine, is tried once more, in a crowd half as large; so is one that missed a limit in a crowd:
+// what neighbours did to it they may not do again, what it does by itself it will. Lost money and data have no second try.
 type Suite struct {
 	Scenarios []*scenarios.Scenario
 	Testbed   string // as [Choose] wants it
@@ -55,8 +56,8 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	s.lanes(ctx, crowd, s.Abreast, one)
 	s.lanes(ctx, alone, 1, one)
 	first := slices.Clone(found)
-	doubtful := func(i int) bool { return first[i] != nil && first[i].Outcome() == reports.Inconclusive }
-	again, againAlone := only(crowd, doubtful), only(alone, doubtful)
+	again := only(crowd, func(i int) bool { return onceMore(first[i], s.Abreast > 1) })
+	againAlone := only(alone, func(i int) bool { return onceMore(first[i], false) })
 	s.lanes(ctx, again, s.Abreast/2, one)
 	s.lanes(ctx, againAlone, 1, one)
 	for _, i := range slices.Concat(again, againAlone) {
@@ -72,6 +73,11 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 		}
 	}
 	return proofs
+}
+
+// onceMore reports whether a proof, nil when it was not reached, is to be tried again.
+func onceMore(p *reports.Proof, crowded bool) bool {
+	return p != nil && (p.Outcome() == reports.Inconclusive || crowded && p.ExitCode() == reports.ExitMissed)
 }
 
 // sort puts scenarios that want the same engines together, so that few testbeds are started, the rarest engines first; and of

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
@@ -29,6 +30,32 @@ func TestRowsOfRareEnginesComeFirstAndThenTheLongest(t *testing.T) {
 	}
 	if want := []string{"few-connections", "replica-long", "replica-short", "five-sides", "long", "middling", "short"}; !slices.Equal(got, want) {
 		t.Errorf("the rows come as %v, wanted %v", got, want)
+	}
+}
+
+// Neighbours make a row late; they lose no money.
+func TestWhatIsTriedOnceMore(t *testing.T) {
+	judged := func(outcome string, code int) *reports.Proof {
+		a := &reports.Analysis{}
+		a.Verdict.Outcome, a.Verdict.ExitCode = outcome, code
+		return &reports.Proof{Sides: []reports.ProofSide{{Name: Hardened, Analysis: a}}}
+	}
+	for _, tt := range []struct {
+		name         string
+		proof        *reports.Proof
+		crowd, alone bool
+	}{
+		{"not reached", nil, false, false},
+		{"proved", judged(reports.Pass, reports.ExitPass), false, false},
+		{"inconclusive", judged(reports.Inconclusive, reports.ExitInconclusive), true, true},
+		{"missed a limit", judged(reports.Fail, reports.ExitMissed), true, false},
+		{"lost money", judged(reports.Fail, reports.ExitViolated), false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if crowd, alone := onceMore(tt.proof, true), onceMore(tt.proof, false); crowd != tt.crowd || alone != tt.alone {
+				t.Errorf("once more after a crowd: %v, alone: %v", crowd, alone)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/lunchrush/lunchrush/internal/stats"
 	"github.com/lunchrush/lunchrush/simulator"
 )
 
@@ -115,11 +116,11 @@ func (w windows) percentile(tag string) quantile {
 	case n == 0:
 		q.NS, q.Note = -1, fmt.Sprintf("no answer in %d s", windowSeconds)
 	case n >= samplesP99:
-		q.NS = h.ValueAtPercentile(99)
-		q.Note = fmt.Sprintf("p50 %s, %s in %d s", spanOf(h.ValueAtPercentile(50)), countOf(n), windowSeconds)
+		q.NS = stats.Quantile(h, 0.99)
+		q.Note = fmt.Sprintf("p50 %s, %s in %d s", spanOf(stats.Quantile(h, 0.5)), countOf(n), windowSeconds)
 	case n >= samplesP90:
-		q.Name, q.NS = "p90", h.ValueAtPercentile(90)
-		q.Note = fmt.Sprintf("p50 %s, %s in %d s: too few for p99", spanOf(h.ValueAtPercentile(50)), countOf(n), windowSeconds)
+		q.Name, q.NS = "p90", stats.Quantile(h, 0.9)
+		q.Note = fmt.Sprintf("p50 %s, %s in %d s: too few for p99", spanOf(stats.Quantile(h, 0.5)), countOf(n), windowSeconds)
 	default:
 		q.Name, q.NS = "longest", h.Max()
 		q.Note = fmt.Sprintf("%s in %d s: too few for a percentile", countOf(n), windowSeconds)

@@ -34,7 +34,7 @@ var Arrows = []Arrow{
 	},
 	{
 		From: "internal/live",
-		May:  []string{"internal/harness", "internal/runlog", "simulator", "chaos", "reports"},
+		May:  []string{"internal/harness", "internal/runlog", "internal/stats", "simulator", "chaos", "reports"},
 		Why:  "the live page shows one run by the report's drawings and passes on what is asked of it; it starts nothing, and no run needs it",
 	},
 	{
@@ -48,7 +48,7 @@ var Arrows = []Arrow{
 	},
 	{
 		From: "simulator",
-		May:  []string{"scenarios", "internal/runlog"},
+		May:  []string{"scenarios", "internal/runlog", "internal/stats"},
 		Why:  "the simulator knows the service by its wire protocol only, and writes what happened without judging it",
 	},
 	{

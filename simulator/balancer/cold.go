@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 // A Cold is an instance of a runtime that compiles while it runs, just after its start: each request costs more than it
@@ -123,7 +125,7 @@ func (s *spell) told() ColdSpell {
 		Backend: s.backend, Served: s.served, Answered: int(s.latency.TotalCount()), Longest: s.longest, StillCold: s.served < s.cold.Requests,
 	}
 	if c.Answered > 0 {
-		c.P50, c.P99 = time.Duration(s.latency.ValueAtQuantile(50)), time.Duration(s.latency.ValueAtQuantile(99))
+		c.P50, c.P99 = time.Duration(stats.Quantile(s.latency, 0.5)), time.Duration(stats.Quantile(s.latency, 0.99))
 		c.Max = time.Duration(s.latency.Max())
 	}
 	return c

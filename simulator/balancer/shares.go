@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 // A Share is what one backend got of one listener's requests since the beginning, and how it fared with them.
@@ -130,7 +132,7 @@ func (t *tally) read(s *Share) {
 	s.Requests, s.Unanswered, s.ServerErrors, s.Open = t.requests, t.unanswered, t.serverErrors, t.open
 	if h := t.latency; h.TotalCount() > 0 {
 		s.Mean, s.Max = time.Duration(h.Mean()), time.Duration(h.Max())
-		s.P50, s.P99 = time.Duration(h.ValueAtQuantile(50)), time.Duration(h.ValueAtQuantile(99))
+		s.P50, s.P99 = time.Duration(stats.Quantile(h, 0.5)), time.Duration(stats.Quantile(h, 0.99))
 	}
 }
 
