@@ -88,16 +88,16 @@ func (w *watched) String() string {
 	return w.text.String()
 }
 
-// waitFor returns when a line matches, and fails the test after a minute.
+// waitFor returns when a line matches, and fails the test after three minutes: some sessions play for most of one before they tell anything.
 func (w *watched) waitFor(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile("(?m)" + pattern)
-	deadline := time.After(time.Minute)
+	deadline := time.After(3*time.Minute)
 	for !re.MatchString(w.String()) {
 		select {
 		case <-w.changed:
 		case <-deadline:
-			t.Fatalf("no line like %q after a minute:\n%s", pattern, w.String())
+			t.Fatalf("no line like %q after three minutes:\n%s", pattern, w.String())
 		}
 	}
 }
