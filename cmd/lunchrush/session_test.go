@@ -92,7 +92,7 @@ func (w *watched) String() string {
 func (w *watched) waitFor(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile("(?m)" + pattern)
-	deadline := time.After(3*time.Minute)
+	deadline := time.After(3 * time.Minute)
 	for !re.MatchString(w.String()) {
 		select {
 		case <-w.changed:
