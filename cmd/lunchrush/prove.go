@@ -29,8 +29,8 @@ Exit codes: 0 proved; 99 a side did not behave as documented; 98 the hardened si
 inconclusive; 1 a run could not be made.
 
 --all proves every scenario that has both sides, or those named after it, and ends with a table. Light ones are played side by
-side, each on a testbed of its own; one that is inconclusive is tried once more, in a smaller crowd. What a testbed can not
-carry is skipped, and said.
+side, each on a testbed of its own. One that is inconclusive, or missed a limit beside others, is tried once more in a smaller
+crowd, and the table says so; lost money and data have no second try. What a testbed can not carry is skipped, and said.
 
 --mutate turns one switch after the other back to what it was and plays the hardened side of the scenarios that know it: a cure
 without which every run passes is reported, with exit code 99.`,
