@@ -3,12 +3,14 @@ package testbed
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -200,9 +202,22 @@ func (b *box) Kill() error {
 }
 
 // Pause freezes the container's processes: its sockets stay open and nothing answers.
+//
+// Version 1 of control groups freezes one process after the other, and the engine gives up after a third of a second of
+// processes and threads that are begun meanwhile, as a database at its peak does. Its container runs on then, and the engine's
+// authors leave it to the caller to try again (opencontainers/runc#4388).
 func (b *box) Pause(ctx context.Context) error {
-	_, err := b.engine.ContainerPause(ctx, b.id, client.ContainerPauseOptions{})
-	return err
+	const limit, between = 5 * time.Second, 50 * time.Millisecond
+	var refused error
+	err := poll(ctx, limit, between, func() error {
+		_, err := b.engine.ContainerPause(ctx, b.id, client.ContainerPauseOptions{})
+		if err != nil && strings.Contains(err.Error(), "unable to freeze") {
+			return err
+		}
+		refused = err
+		return nil
+	})
+	return cmp.Or(err, refused)
 }
 
 // Resume undoes Pause.
