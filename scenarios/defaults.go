@@ -23,6 +23,7 @@ const (
 	codePlacesMax  = 12
 	repeatsMax     = 1_000 // of one fault
 	processesMax   = 100
+	placesMax      = 16 // of prove --abreast
 	delayMax       = time.Hour
 	triesMax       = 10
 	durationMax    = 24 * time.Hour

@@ -39,7 +39,11 @@ type Scenario struct {
 
 	Drain time.Duration // how long after the plan's end the books may stay open; default refund.after + 30 s
 	Needs []string      // innodb, replica, containers
-	Alone bool          // no other run beside it: it takes the machine, or its figures suffer from company
+
+	// Places is how many of the places of `prove --abreast` the scenario takes while it is played, 1 if 0; Alone is all of them: it
+	// takes the machine, or its figures suffer from company.
+	Places int
+	Alone  bool
 
 	Incident Incident // zero for a scenario that replays no failure
 }

@@ -68,21 +68,17 @@ func (s *Suite) Mutate(ctx context.Context) []reports.Mutant {
 		defer mu.Unlock()
 		caught[t.key] = caught[t.key] || m.Caught()
 	}
-	var crowd, alone []int
-	for i, t := range trials {
-		switch {
-		case found[i] != nil:
-		case t.sc.Alone:
-			alone = append(alone, i)
-		default:
-			crowd = append(crowd, i)
+	var open []int
+	for i := range trials {
+		if found[i] == nil {
+			open = append(open, i)
 		}
 	}
-	s.lanes(ctx, crowd, s.Abreast, one)
-	s.lanes(ctx, alone, 1, one)
+	played := func(i int) *scenarios.Scenario { return trials[i].sc }
+	slices.SortStableFunc(open, func(a, b int) int { return lastAlone(trials[a].sc, trials[b].sc) })
+	s.lanes(ctx, open, s.Abreast, played, one)
 	doubtful := func(i int) bool { return found[i] != nil && found[i].Outcome() == reports.Inconclusive }
-	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
-	s.lanes(ctx, only(alone, doubtful), 1, one)
+	s.lanes(ctx, only(open, doubtful), s.Abreast/2, played, one)
 	var mutants []reports.Mutant
 	for _, m := range found {
 		if m != nil {
@@ -103,16 +99,7 @@ type control struct {
 // controls plays the hardened side of every scenario, once more where it did not pass. nil is one that was not reached.
 func (s *Suite) controls(ctx context.Context) []*control {
 	found := make([]*control, len(s.Scenarios))
-	var crowd, alone []int
-	for i, sc := range s.Scenarios {
-		if sc.Alone {
-			alone = append(alone, i)
-		} else {
-			crowd = append(crowd, i)
-		}
-	}
-	s.sort(crowd)
-	s.sort(alone)
+	order := s.order()
 	one := func(ctx context.Context, l *lane, i int) {
 		c := l.control(ctx, s.Scenarios[i])
 		if ctx.Err() != nil {
@@ -131,10 +118,8 @@ func (s *Suite) controls(ctx context.Context) []*control {
 	doubtful := func(i int) bool {
 		return found[i] != nil && found[i].doubt != "" && found[i].code != reports.ExitViolated
 	}
-	s.lanes(ctx, crowd, s.Abreast, one)
-	s.lanes(ctx, only(crowd, doubtful), s.Abreast/2, one)
-	s.lanes(ctx, alone, 1, one)
-	s.lanes(ctx, only(alone, doubtful), 1, one)
+	s.lanes(ctx, order, s.Abreast, s.row, one)
+	s.lanes(ctx, only(order, doubtful), s.Abreast/2, s.row, one)
 	return found
 }
 

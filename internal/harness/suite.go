@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
@@ -14,10 +13,10 @@ import (
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
-// A Suite proves scenarios one after the other, some of them side by side.
+// A Suite proves scenarios, several of them side by side.
 //
-// Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario that says
-// alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
+// Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario takes as many
+// of the places as it says; one that says alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
 // machine, is tried once more, in a crowd half as large; so is one that missed a limit in a crowd:
 // what neighbours did to it they may not do again, what it does by itself it will. Lost money and data have no second try.
 type Suite struct {
@@ -26,7 +25,7 @@ type Suite struct {
 	RunsDir   string
 	Binary    string // the program that is the service; "" means this one
 	Seed      uint64
-	Abreast   int // how many are played at the same time, each on a testbed of its own; at least 1
+	Abreast   int // places, at least 1: most scenarios take one each, on a testbed of its own
 	Version   string
 	Args      []string
 	Judge     func(dir string) (*reports.Analysis, error) // as [Ground] has it
@@ -37,30 +36,17 @@ type Suite struct {
 // reached are left out.
 func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	found := make([]*reports.Proof, len(s.Scenarios))
-	var crowd, alone []int
-	for i, sc := range s.Scenarios {
-		if sc.Alone {
-			alone = append(alone, i)
-		} else {
-			crowd = append(crowd, i)
-		}
-	}
-	s.sort(crowd)
-	s.sort(alone)
-
+	order := s.order()
 	one := func(ctx context.Context, l *lane, i int) {
 		if p := l.prove(ctx, s.Scenarios[i]); ctx.Err() == nil || p.Err == nil {
 			found[i] = &p
 		}
 	}
-	s.lanes(ctx, crowd, s.Abreast, one)
-	s.lanes(ctx, alone, 1, one)
+	s.lanes(ctx, order, s.Abreast, s.row, one)
 	first := slices.Clone(found)
-	again := only(crowd, func(i int) bool { return onceMore(first[i], s.Abreast > 1) })
-	againAlone := only(alone, func(i int) bool { return onceMore(first[i], false) })
-	s.lanes(ctx, again, s.Abreast/2, one)
-	s.lanes(ctx, againAlone, 1, one)
-	for _, i := range slices.Concat(again, againAlone) {
+	again := only(order, func(i int) bool { return onceMore(first[i], s.Abreast > 1 && !s.Scenarios[i].Alone) })
+	s.lanes(ctx, again, s.Abreast/2, s.row, one)
+	for _, i := range again {
 		if found[i] != first[i] {
 			found[i].Tries += first[i].Tries
 			found[i].Took += first[i].Took
@@ -80,22 +66,42 @@ func onceMore(p *reports.Proof, crowded bool) bool {
 	return p != nil && (p.Outcome() == reports.Inconclusive || crowded && p.ExitCode() == reports.ExitMissed)
 }
 
-// sort puts scenarios that want the same engines together, so that few testbeds are started, the rarest engines first; and of
-// these the longest first, so that the lanes end at about the same time.
-func (s *Suite) sort(indices []int) {
+// row is the i-th scenario.
+func (s *Suite) row(i int) *scenarios.Scenario { return s.Scenarios[i] }
+
+// order is the scenarios' indices in the order in which they are best played. Those that are played alone come last. Those that want
+// the same engines are together, so that few testbeds are started, the rarest engines first; and of these the longest come
+// first, so that the lanes end at about the same time.
+func (s *Suite) order() []int {
+	indices := make([]int, len(s.Scenarios))
 	wanted := map[Engines]int{}
-	for _, i := range indices {
-		wanted[EnginesOf(s.Scenarios[i])]++
+	for i, sc := range s.Scenarios {
+		indices[i] = i
+		wanted[EnginesOf(sc)]++
 	}
 	slices.SortStableFunc(indices, func(a, b int) int {
 		scA, scB := s.Scenarios[a], s.Scenarios[b]
 		enginesA, enginesB := EnginesOf(scA), EnginesOf(scB)
 		return cmp.Or(
+			lastAlone(scA, scB),
 			cmp.Compare(wanted[enginesA], wanted[enginesB]),
 			enginesA.compare(enginesB),
 			cmp.Compare(longest(scB), longest(scA)),
 		)
 	})
+	return indices
+}
+
+// lastAlone puts scenarios that are played alone behind the others.
+func lastAlone(a, b *scenarios.Scenario) int {
+	switch {
+	case a.Alone == b.Alone:
+		return 0
+	case a.Alone:
+		return 1
+	default:
+		return -1
+	}
 }
 
 // longest is how long the scenario's sides take at most, without what starts and collects.
@@ -106,38 +112,6 @@ func longest(sc *scenarios.Scenario) time.Duration {
 // only is those of the indices that keep says.
 func only(indices []int, keep func(i int) bool) []int {
 	return slices.DeleteFunc(slices.Clone(indices), func(i int) bool { return !keep(i) })
-}
-
-// lanes does work for each of the indices, n at a time but at least one, each on a lane.
-func (s *Suite) lanes(ctx context.Context, indices []int, n int, work func(ctx context.Context, l *lane, i int)) {
-	next := make(chan int)
-	var all sync.WaitGroup
-	for range min(max(1, n), len(indices)) {
-		all.Go(func() {
-			l := &lane{suite: s}
-			for i := range next {
-				work(ctx, l, i)
-			}
-			_ = l.leave() // it has told what went wrong
-		})
-	}
-	for _, i := range indices {
-		select {
-		case next <- i:
-			continue
-		case <-ctx.Done():
-		}
-		break
-	}
-	close(next)
-	all.Wait()
-}
-
-// A lane plays scenarios one after the other, on a stage of its own.
-type lane struct {
-	suite  *Suite
-	stage  *Stage // nil when none is started
-	ground Engines
 }
 
 // prove proves one scenario. Whatever goes wrong is in the proof.
@@ -176,41 +150,4 @@ func (l *lane) prove(ctx context.Context, sc *scenarios.Scenario) reports.Proof 
 		s.Tell(fmt.Sprintf("%s: %s", sc.Name, p.Outcome()))
 	}
 	return p
-}
-
-// enter makes sure that there is a stage with the scenario's engines.
-func (l *lane) enter(ctx context.Context, sc *scenarios.Scenario) error {
-	wants := EnginesOf(sc)
-	choice, err := Choose(ctx, l.suite.Testbed, sc.Needs)
-	if err != nil {
-		return err
-	}
-	if l.stage != nil && l.ground == wants && l.stage.Choice.Name == choice.Name {
-		return nil
-	}
-	if err := l.leave(); err != nil {
-		return err
-	}
-	stage, err := Open(ctx, Ground{
-		Choice: choice, Engines: wants, RunsDir: l.suite.RunsDir, Binary: l.suite.Binary, Judge: l.suite.Judge, Notice: l.suite.Tell,
-	})
-	if err != nil {
-		return err
-	}
-	l.stage, l.ground = stage, wants
-	return nil
-}
-
-// leave closes the lane's stage, if there is one.
-func (l *lane) leave() error {
-	if l.stage == nil {
-		return nil
-	}
-	stage := l.stage
-	l.stage = nil
-	if err := stage.Close(); err != nil {
-		l.suite.Tell(fmt.Sprintf("stopping a testbed: %v", err))
-		return err
-	}
-	return nil
 }

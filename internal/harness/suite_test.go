@@ -22,10 +22,8 @@ func TestRowsOfRareEnginesComeFirstAndThenTheLongest(t *testing.T) {
 		row("short", 10*time.Second, 0), row("long", time.Minute, 0), row("replica-short", time.Second, 0, "replica"),
 		row("middling", 30*time.Second, 0), fiveSides, row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"),
 	}}
-	indices := []int{0, 1, 2, 3, 4, 5, 6}
-	s.sort(indices)
 	var got []string
-	for _, i := range indices {
+	for _, i := range s.order() {
 		got = append(got, s.Scenarios[i].Name)
 	}
 	if want := []string{"few-connections", "replica-long", "replica-short", "five-sides", "long", "middling", "short"}; !slices.Equal(got, want) {
