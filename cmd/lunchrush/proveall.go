@@ -26,7 +26,7 @@ type proveAll struct {
 func (a *proveAll) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&a.on, "all", false, "prove every scenario with both sides, or those that are named")
 	c.Flags().BoolVar(&a.mutate, "mutate", false, "take each cure away by itself and see that a hardened run fails, in all scenarios or those that are named")
-	c.Flags().IntVar(&a.abreast, "abreast", 4, "with --all and --mutate: places to play at the same time; a light scenario takes one, others say `places` or `alone`")
+	c.Flags().IntVar(&a.abreast, "abreast", 4, "with --all and --mutate: places to play at the same time; a light scenario takes one, others say places or alone")
 	c.Flags().StringVar(&a.junit, "junit", "", "with --all: write the proofs to this file as JUnit")
 	c.Flags().StringVar(&a.record, "record", "", "with --all: write the track record to this file, such as docs/INCIDENTS.md; what it says of other incidents stays")
 }
