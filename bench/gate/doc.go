@@ -3,9 +3,8 @@
 //	go run ./bench/gate -gates 40
 //
 // It plays whole gates on this machine, on a local testbed, each from its warm-up to its verdict: gates of one build against itself, in
-// turn with gates whose head answers 30 % later. The slower build is the same program behind a proxy that holds every
-// answer to a POST back for 0.3 times as long as the service took for it; the other builds stand behind the same proxy, which holds
-// back nothing, so that the proxy is no part of the difference. A gate takes about four minutes; with -abreast several are
+// turn with gates whose head answers 30 % later. The slower build is the same source but for two lines, which hold every answer
+// to a POST back for 0.3 times as long as the service took for it. A gate takes about four minutes; with -abreast several are
 // played at once, each of which is noise to the others, as a busy machine would be. What was played stays in -dir and is not
 // played again: the command may be interrupted and goes on where it was.
 //

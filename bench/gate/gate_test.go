@@ -3,75 +3,65 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/lunchrush/lunchrush/internal/harness"
 	"github.com/lunchrush/lunchrush/reports"
 )
 
-type transport func(*http.Request) (*http.Response, error)
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
-
-func TestTheProxyHoldsAnswersToPostsBackInProportion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		service := transport(func(r *http.Request) (*http.Response, error) {
-			if r.URL.Path == "/broken" {
-				return nil, errors.New("reset")
-			}
-			time.Sleep(100 * time.Millisecond)
-			return &http.Response{StatusCode: http.StatusCreated, Body: http.NoBody}, nil
-		})
-		for _, tt := range []struct {
-			method, path string
-			times        float64
-			want         time.Duration
-		}{
-			{"POST", "/v1/orders", 1.3, 130 * time.Millisecond},
-			{"POST", "/v1/orders", 1, 100 * time.Millisecond},
-			{"POST", "/notify/wechat", 2, 200 * time.Millisecond},
-			{"GET", "/v1/machines/m00001/commands", 1.3, 100 * time.Millisecond},
-			{"POST", "/broken", 1.3, 0},
-		} {
-			began := time.Now()
-			answer, err := held{service, tt.times}.RoundTrip(httptest.NewRequest(tt.method, tt.path, nil))
-			if took := time.Since(began); took != tt.want || (err != nil) != (tt.path == "/broken") {
-				t.Errorf("%s %s, %g times: %v, want %v (%v, %v)", tt.method, tt.path, tt.times, took, tt.want, answer, err)
-			}
-		}
-	})
-}
-
-func TestTheProxyPassesRequestsOnAsTheyAre(t *testing.T) {
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		w.Header().Set("X-Answer", "yes")
-		w.WriteHeader(http.StatusAccepted)
-		_, _ = io.WriteString(w, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization")+" "+string(body))
-	}))
-	defer service.Close()
-	front := httptest.NewServer(proxy(strings.TrimPrefix(service.URL, "http://"), 1.01))
-	defer front.Close()
-	request, _ := http.NewRequest(http.MethodPost, front.URL+"/v1/orders?a=b%20c", strings.NewReader("body"))
-	request.Header.Set("Authorization", "LR-HMAC x")
-	answer, err := http.DefaultClient.Do(request)
+func TestTheSlowerServiceIsTheSourceAsItIsNowWithItsHandlersHeldBack(t *testing.T) {
+	p := &programs{dir: t.TempDir()}
+	overlay, err := p.overlay(t.Context(), 1.3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	body, _ := io.ReadAll(answer.Body)
-	if want := "POST /v1/orders?a=b%20c LR-HMAC x body"; string(body) != want || answer.StatusCode != http.StatusAccepted || answer.Header.Get("X-Answer") != "yes" {
-		t.Errorf("%d %q, want %q", answer.StatusCode, body, want)
+	text, err := os.ReadFile(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Replace map[string]string }
+	if err := json.Unmarshal(text, &list); err != nil || len(list.Replace) != 1 {
+		t.Fatalf("%s: %v", text, err)
+	}
+	for source, file := range list.Replace {
+		before, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := strings.Split(string(before), "\n")
+		var more []string
+		for line := range strings.SplitSeq(string(after), "\n") {
+			if len(was) > 0 && line == was[0] {
+				was = was[1:]
+			} else {
+				more = append(more, strings.TrimSpace(line))
+			}
+		}
+		want := []string{`"github.com/lunchrush/lunchrush/bench/gate/held"`, "for i := range servers {", "servers[i].Handler = held.Back(1.3, servers[i].Handler)", "}"}
+		if len(was) != 0 || !slices.Equal(more, want) {
+			t.Errorf("added %q, left out %q", more, was)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "vet", "-overlay", overlay, module+"/service/process").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestASourceThatServesInAnotherWayIsNotMadeSlower(t *testing.T) {
+	if _, err := slowed("package process\n\nimport (\n)\n", 1.3); err == nil || !strings.Contains(err.Error(), "is there 0 times, wanted once") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -107,7 +97,7 @@ func TestWhatCannotBePlayedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // what is taken all the same goes no farther
-		err := run(ctx, []string{"-dir", dir, wrong}, nil, io.Discard, io.Discard)
+		err := run(ctx, []string{"-dir", dir, wrong}, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "-slower from 1 to 100") {
 			t.Errorf("%s: %v", wrong, err)
 		}

@@ -22,7 +22,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "gate:", err)
@@ -56,11 +56,8 @@ const (
 	caughtGoal = 0.85
 )
 
-// run is the program. With the argument "through" it is the proxy before a service.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "through" {
-		return through(ctx, args[1:], stdin, stdout, stderr)
-	}
+// run is the program.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{rules: reports.DefaultGateRules()}
 	slower := 1.3
 	f := flag.NewFlagSet("gate", flag.ContinueOnError)
@@ -68,7 +65,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	f.StringVar(&o.dir, "dir", filepath.Join("reports", "runs", "bench-gate"), "folder in which gates are kept; one that is there goes on")
 	f.StringVar(&o.scenario, "scenario", "gate-lunch", "scenario that is played")
 	f.IntVar(&o.gates, "gates", 1, "gates of each kind that are played: 40 take 5 hours, both kinds together")
-	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple from 1: the proxy can only hold back")
+	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple from 1")
 	f.IntVar(&o.rules.Pairs, "pairs", o.rules.Pairs, "pairs of a gate; its extension doubles them")
 	f.IntVar(&o.rules.Repeats, "repeats", o.rules.Repeats, "most pairs of a gate that are played again since they proved nothing")
 	f.IntVar(&o.abreast, "abreast", 1, "gates that are played at the same time, each on databases of its own: they are noise to each other")
@@ -154,7 +151,7 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 					stop() // the other lanes too
 				}
 			}()
-			stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.lunchrush, Judge: harness.JudgeBy(programs.lunchrush)})
+			stage, err := harness.Open(ctx, harness.Ground{Choice: choice, Engines: harness.EnginesOf(sc), RunsDir: o.dir, Binary: programs.slower[1], Judge: harness.JudgeBy(programs.slower[1])})
 			if err != nil {
 				problems[n] = err
 				return
@@ -186,8 +183,8 @@ func (o options) playOne(ctx context.Context, stage *harness.Stage, sc *scenario
 	}
 	g := &harness.Gate{
 		Scenario: sc, Rules: o.rules, Dir: dir, Version: "bench", Args: slices.Clone(os.Args), Tell: say,
-		Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush"}, Path: p.behind[1]},
-		Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush, " + k.title}, Path: p.behind[k.slower]},
+		Base: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush"}, Path: p.slower[1]},
+		Head: harness.Candidate{GateBuild: reports.GateBuild{Name: "lunchrush, " + k.title}, Path: p.slower[k.slower]},
 	}
 	g.Rules.Seed = o.seed + uint64(1000*n) // no two gates of a kind share a plan
 	if err := g.PlayOn(stage, nil); err != nil {
