@@ -32,7 +32,7 @@ func fileFields(s *Scenario) []field {
 		{"expect", true, "What must hold for a run to pass.", conditions(&s.Expect)},
 		{"signature", false, "What must hold for an as-was run to be the documented failure.", conditions(&s.Signature)},
 		{"drain", false, "How long after the last order the books may stay open, at most. Left out: the refund deadline and 30s.", period(&s.Drain, time.Second, time.Hour)},
-		{"needs", false, "What the testbed must have.", words(&s.Needs, "containers", "innodb", "replica")},
+		{"needs", false, "What the testbed must have; `redis` is one with a memory limit and a pause.", words(&s.Needs, "containers", "innodb", "redis", "replica")},
 		{"places", false, "How many of the places of `prove --abreast` it takes: more than 1 where many sends or many processes would disturb a neighbour.", numberOf(&s.Places, 1, placesMax)},
 		{"alone", false, "`yes`: `prove --all` plays nothing beside it, since it takes the machine or its figures suffer from company.", yesNo(&s.Alone)},
 	}

@@ -38,7 +38,7 @@ type Scenario struct {
 	Signature map[string]Condition
 
 	Drain time.Duration // how long after the plan's end the books may stay open; default refund.after + 30 s
-	Needs []string      // innodb, replica, containers
+	Needs []string      // innodb, redis, replica, containers
 
 	// Places is how many of the places of `prove --abreast` the scenario takes while it is played, 1 if 0; Alone is all of them: it
 	// takes the machine, or its figures suffer from company.

@@ -13,8 +13,8 @@ const Auto = "auto"
 
 // offers are the needs that a testbed can meet; a scenario's needs are listed in docs/AUTHORING.md.
 var offers = map[string][]string{
-	Containers: {"containers", "innodb", "replica"},
-	Local:      {"innodb", "replica"},
+	Containers: {"containers", "innodb", "redis", "replica"},
+	Local:      {"innodb", "redis", "replica"},
 	Embedded:   {},
 }
 
