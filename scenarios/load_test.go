@@ -286,7 +286,7 @@ expect: {loss.total: "== 0"}
 		name: "an anchor in a list, a mapping in a list",
 		src:  with("needs: [&a innodb, {b: c}]"),
 		want: `x.yaml:8:9: needs[0]: anchors are not read; write the value without &a
-x.yaml:8:20: needs[1]: is a mapping; wants one of containers, innodb, replica`,
+x.yaml:8:20: needs[1]: is a mapping; wants one of containers, innodb, redis, replica`,
 	}, {
 		name: "a scenario behind an anchor",
 		src:  "&a\nname: x\n",
@@ -330,7 +330,7 @@ x.yaml:11:52: demand.peaks[2].ramp: 3m up and 3m down do not fit between 11:00 a
 		name: "arrivals and needs that nobody knows",
 		src:  swap("demand", "demand: {per_machine_hour: 6, arrivals: poison}") + "needs: [inodb, innodb, innodb]\n",
 		want: `x.yaml:6:41: demand.arrivals: "poison" is not known here; did you mean poisson? accepted: even, poisson
-x.yaml:8:9: needs[0]: "inodb" is not known here; did you mean innodb? accepted: containers, innodb, replica
+x.yaml:8:9: needs[0]: "inodb" is not known here; did you mean innodb? accepted: containers, innodb, redis, replica
 x.yaml:8:24: needs[2]: "innodb" is given twice`,
 	}, {
 		name: "a fault that does not exist",
