@@ -57,7 +57,7 @@ func TestAPauseThatNeverEndedHoldsTheRestForGood(t *testing.T) {
 
 func TestMomentsOfThePlanAreFoundAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := Manifest{PlayFromNS: rapid.Int64Range(0, 1e6).Draw(t, "from")}
+		m := Manifest{PlayFromNS: rapid.Int64Range(1, 1e6).Draw(t, "from")} // a pause that ends at 0 never ended
 		at := m.PlayFromNS
 		for range rapid.IntRange(0, 5).Draw(t, "pauses") {
 			from := at + rapid.Int64Range(0, 1e6).Draw(t, "after")
