@@ -46,6 +46,9 @@ func (s *Scenario) check() []finding {
 	case len(s.AsWas) == 0 && len(s.Signature) > 0:
 		add("as-was", "say which switches bring the failure back", "is missing, although there is a signature")
 	}
+	if s.Alone && s.Places > 0 {
+		add("places", "leave it out", "is %d, although alone takes all of them", s.Places)
+	}
 	if len(s.Expect) == 0 {
 		add("expect", `loss.total: "== 0" is the least`, "expects nothing: such a run could not fail")
 	}

@@ -333,6 +333,14 @@ x.yaml:11:52: demand.peaks[2].ramp: 3m up and 3m down do not fit between 11:00 a
 x.yaml:8:9: needs[0]: "inodb" is not known here; did you mean innodb? accepted: containers, innodb, redis, replica
 x.yaml:8:24: needs[2]: "innodb" is given twice`,
 	}, {
+		name: "more places than prove has",
+		src:  swap("demand", "demand: {per_machine_hour: 6}") + "places: 17\n",
+		want: `x.yaml:8:9: places: 17 is not between 1 and 16`,
+	}, {
+		name: "places of a scenario that takes them all",
+		src:  swap("demand", "demand: {per_machine_hour: 6}") + "places: 2\nalone: yes\n",
+		want: `x.yaml:8:9: places: is 2, although alone takes all of them; leave it out`,
+	}, {
 		name: "a fault that does not exist",
 		src:  with("faults:", `  - {at: "11:00", for: 5s, on: balancer, inject: outage}`) + `  - {at: "11:10", for: 5s, on: balancer, inject: outrage}` + "\n",
 		want: `x.yaml:10:50: faults[1].inject: nothing can inject "outrage"; did you mean outage? accepted: latency, outage`,

@@ -16,8 +16,8 @@ import (
 // A Suite proves scenarios, several of them side by side.
 //
 // Those that follow each other on equal engines share a started testbed, which is reset between runs. A scenario takes as many
-// of the places as it says; one that says alone is played when nothing else is. A proof that is inconclusive, as it is when something else disturbed the
-// machine, is tried once more, in a crowd half as large; so is one that missed a limit in a crowd:
+// of the places as it says; one that says alone is played when nothing else is. A proof that is inconclusive, as it is when
+// something else disturbed the machine, is tried once more, in a crowd half as large; so is one that missed a limit in a crowd:
 // what neighbours did to it they may not do again, what it does by itself it will. Lost money and data have no second try.
 type Suite struct {
 	Scenarios []*scenarios.Scenario
@@ -44,7 +44,7 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	}
 	s.lanes(ctx, order, s.Abreast, s.row, one)
 	first := slices.Clone(found)
-	again := only(order, func(i int) bool { return onceMore(first[i], s.Abreast > 1 && !s.Scenarios[i].Alone) })
+	again := only(order, func(i int) bool { return onceMore(first[i], s.crowded(i)) })
 	s.lanes(ctx, again, s.Abreast/2, s.row, one)
 	for _, i := range again {
 		if found[i] != first[i] {
@@ -60,6 +60,9 @@ func (s *Suite) Run(ctx context.Context) []reports.Proof {
 	}
 	return proofs
 }
+
+// crowded reports whether others may be played beside the i-th scenario.
+func (s *Suite) crowded(i int) bool { return places(s.Scenarios[i], s.Abreast) < s.Abreast }
 
 // onceMore reports whether a proof, nil when it was not reached, is to be tried again.
 func onceMore(p *reports.Proof, crowded bool) bool {

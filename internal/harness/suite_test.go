@@ -57,6 +57,27 @@ func TestWhatIsTriedOnceMore(t *testing.T) {
 	}
 }
 
+func TestWhoHasNeighbours(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		row     scenarios.Scenario
+		abreast int
+		want    bool
+	}{
+		{"one of several", scenarios.Scenario{}, 2, true},
+		{"one that leaves a place", scenarios.Scenario{Places: 3}, 4, true},
+		{"one that leaves none", scenarios.Scenario{Places: 3}, 3, false},
+		{"one of more places than there are", scenarios.Scenario{Places: 3}, 2, false},
+		{"one that is alone", scenarios.Scenario{Alone: true}, 4, false},
+		{"one after the other", scenarios.Scenario{}, 1, false},
+	} {
+		s := &Suite{Scenarios: []*scenarios.Scenario{&tt.row}, Abreast: tt.abreast}
+		if got := s.crowded(0); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
 // The service refuses some of what was without the rest of it: the mutant takes away as little as can be.
 func TestACureIsTakenAwayByItselfOrWithWhatItNeeds(t *testing.T) {
 	for _, tt := range []struct{ scenario, key, with string }{
