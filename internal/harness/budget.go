@@ -27,14 +27,21 @@ const (
 	overheadMachines = 800 * time.Microsecond // each
 )
 
-// rampTrials is how many trials of the ramp are reckoned with before anything is known: up to 17 times the start, and the votes of
-// the load that does not pass.
-const rampTrials = 9
+// rampTrials is how many trials of the ramp are reckoned with before anything is known: up to 25 times the start, since 24 times was
+// found (docs/METHODS.md, Capacity), and the votes of the load that does not pass.
+const rampTrials = 10
 
-// expectedTrials is about how many trials a search takes: the ramp, a majority for each halving, a confirmation.
+// expectedTrials is how many trials a search takes at about its worst: the ramp, a majority for each halving, a confirmation, and
+// what one halving takes more when it is left to [search.narrow].
 func expectedTrials(m reports.CapacityMethod) int {
 	halvings := math.Ceil(math.Log2(math.Log(m.Growth) / math.Log(1+m.Resolution)))
-	return rampTrials + int(math.Ceil(halvings*(float64(m.Majority)+2)/2)) + m.ConfirmNeed + 1
+	return rampTrials + int(math.Ceil(halvings*(float64(m.Majority)+2)/2)) + m.ConfirmOf + m.ConfirmOf - m.Majority
+}
+
+// reckoned is what a trial is thought to take beside its play before there was any: the mean one is at about ten times the start,
+// as far as anybody knows.
+func reckoned(start int) time.Duration {
+	return overheadBase + overheadMachines*time.Duration(10*start)
 }
 
 // fit decides how long trials are, from the budget, before the first: as long as the full method's when there is time, shorter
@@ -49,8 +56,7 @@ func fit(m reports.CapacityMethod, start int, share float64) reports.CapacityMet
 	if m.BudgetNS <= 0 {
 		return m
 	}
-	// The trials that count are about ten times the start, as far as anybody knows.
-	beside := overheadBase + overheadMachines*time.Duration(10*start)
+	beside := reckoned(start)
 	each := (time.Duration(share*float64(m.BudgetNS))-closing)/time.Duration(m.Expected) - beside
 	full := fullWarmUp + fullMeasure
 	if each >= full {

@@ -14,7 +14,8 @@ import (
 // then confirmed by trials of its own. A load is decided by the majority of its trials, but for the ramp's: there one that
 // passes is enough, since the confirmation does not rely on it, and for a hopeless one, which is enough everywhere. A lower
 // bound that is not confirmed becomes the upper one, and the load one step of the resolution below it is confirmed in its
-// place. A trial that proves nothing is played once more.
+// place. What the budget has left when one is confirmed narrows the bounds further, by confirmations at the middle: one that is
+// refused leaves the bound that was confirmed. A trial that proves nothing is played once more.
 type search struct {
 	start      int     // machines
 	ceiling    int     // no load beyond it is tried; 0: none
@@ -77,6 +78,9 @@ func (s *search) run(ctx context.Context) (found, error) {
 			f.stopped = short
 		}
 		done, err := s.settle(ctx, &f)
+		if f.confirmed && err == nil {
+			return s.narrow(ctx, f)
+		}
 		if done || err != nil {
 			return f, err
 		}
@@ -141,12 +145,10 @@ func (s *search) ramp(ctx context.Context) (stopped string, err error) {
 // bisect narrows the bounds. It says why it stopped short, "" if it did not.
 func (s *search) bisect(ctx context.Context) (stopped string, err error) {
 	for {
-		f := s.bounds()
-		if f.lower == 0 || f.upper == 0 || float64(f.upper) <= float64(f.lower)*(1+s.resolution) || f.upper-f.lower <= 1 {
+		middle, wide := s.middle()
+		if !wide {
 			return "", nil
 		}
-		middle := int(math.Round(math.Sqrt(float64(f.lower) * float64(f.upper))))
-		middle = min(max(middle, f.lower+1), f.upper-1)
 		if !s.can(s.majority+2*s.of, middle) { // a bound that is refused leaves room for the one below
 			return outOfBudget, nil
 		}
@@ -154,6 +156,40 @@ func (s *search) bisect(ctx context.Context) (stopped string, err error) {
 			return "", err
 		}
 	}
+}
+
+// narrow goes on where bisect had to stop, from a lower bound that is confirmed. There is no majority before the confirmation, so that a
+// bound that is not confirmed never takes the place of one that is.
+func (s *search) narrow(ctx context.Context, f found) (found, error) {
+	for {
+		middle, wide := s.middle()
+		if !wide {
+			if f.upper > 0 {
+				f.stopped = ""
+			}
+			return f, nil
+		}
+		if !s.can(s.of, middle) {
+			return f, nil
+		}
+		confirmed, ended, err := s.confirm(ctx, middle)
+		stopped := f.stopped
+		f = s.bounds()
+		f.confirmed, f.stopped = confirmed || f.lower < middle, stopped
+		if ended || err != nil {
+			return f, err
+		}
+	}
+}
+
+// middle is the load between the bounds, and whether they are wide enough for one.
+func (s *search) middle() (load int, wide bool) {
+	f := s.bounds()
+	if f.lower == 0 || f.upper == 0 || float64(f.upper) <= float64(f.lower)*(1+s.resolution) || f.upper-f.lower <= 1 {
+		return 0, false
+	}
+	load = int(math.Round(math.Sqrt(float64(f.lower) * float64(f.upper))))
+	return min(max(load, f.lower+1), f.upper-1), true
 }
 
 // confirm plays the lower bound until it is confirmed or cannot be any more.
