@@ -72,9 +72,10 @@ func onceMore(p *reports.Proof, crowded bool) bool {
 // row is the i-th scenario.
 func (s *Suite) row(i int) *scenarios.Scenario { return s.Scenarios[i] }
 
-// order is the scenarios' indices in the order in which they are best played. Those that are played alone come last. Those that want
-// the same engines are together, so that few testbeds are started, the rarest engines first; and of these the longest come
-// first, so that the lanes end at about the same time.
+// order is the scenarios' indices in the order in which they are best played. Those that are played alone come last. The widest come
+// first: while narrow ones wait, they leave no place empty. Of equal ones those that want the same engines are together, so that
+// few testbeds are started, the rarest engines first; and of these the longest come first, so that the lanes end at about the
+// same time.
 func (s *Suite) order() []int {
 	indices := make([]int, len(s.Scenarios))
 	wanted := map[Engines]int{}
@@ -87,6 +88,7 @@ func (s *Suite) order() []int {
 		enginesA, enginesB := EnginesOf(scA), EnginesOf(scB)
 		return cmp.Or(
 			lastAlone(scA, scB),
+			cmp.Compare(places(scB, s.Abreast), places(scA, s.Abreast)),
 			cmp.Compare(wanted[enginesA], wanted[enginesB]),
 			enginesA.compare(enginesB),
 			cmp.Compare(longest(scB), longest(scA)),

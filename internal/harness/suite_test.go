@@ -9,8 +9,9 @@ import (
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
-// Lanes that end together waste no time, and a testbed that one row alone needs is started while the others are busy.
-func TestRowsOfRareEnginesComeFirstThenTheLongestAndThoseAloneLast(t *testing.T) {
+// Lanes that end together waste no time, a wide row fits in while narrow ones can fill what it leaves, and a testbed that one row alone
+// needs is started while the others are busy.
+func TestTheWidestRowsComeFirstThenThoseOfRareEnginesThenTheLongestAndThoseAloneLast(t *testing.T) {
 	row := func(name string, drain time.Duration, connections int, needs ...string) *scenarios.Scenario {
 		return &scenarios.Scenario{
 			Name: name, Drain: drain, Clock: scenarios.Clock{Speed: 1}, Needs: needs, Database: scenarios.Database{MaxConnections: connections},
@@ -20,15 +21,17 @@ func TestRowsOfRareEnginesComeFirstThenTheLongestAndThoseAloneLast(t *testing.T)
 	fiveSides.Sides = make([]scenarios.Side, 3)
 	alone := row("alone", 2*time.Hour, 0)
 	alone.Alone = true
-	s := &Suite{Scenarios: []*scenarios.Scenario{
-		alone, row("short", 10*time.Second, 0), row("long", time.Minute, 0), row("replica-short", time.Second, 0, "replica"),
-		row("middling", 30*time.Second, 0), fiveSides, row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"),
+	wide, wider := row("wide", time.Second, 0), row("wider", time.Millisecond, 0)
+	wide.Places, wider.Places = 2, 3
+	s := &Suite{Abreast: 4, Scenarios: []*scenarios.Scenario{
+		alone, row("short", 10*time.Second, 0), row("long", time.Minute, 0), row("replica-short", time.Second, 0, "replica"), wide,
+		row("middling", 30*time.Second, 0), fiveSides, row("few-connections", 5*time.Second, 25), row("replica-long", time.Hour, 0, "replica"), wider,
 	}}
 	var got []string
 	for _, i := range s.order() {
 		got = append(got, s.Scenarios[i].Name)
 	}
-	if want := []string{"few-connections", "replica-long", "replica-short", "five-sides", "long", "middling", "short", "alone"}; !slices.Equal(got, want) {
+	if want := []string{"wider", "wide", "few-connections", "replica-long", "replica-short", "five-sides", "long", "middling", "short", "alone"}; !slices.Equal(got, want) {
 		t.Errorf("the rows come as %v, wanted %v", got, want)
 	}
 }
