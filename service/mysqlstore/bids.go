@@ -171,8 +171,8 @@ func (s *Store) BidTotals(ctx context.Context, bidID string) (t service.BidTotal
 	return t, nil
 }
 
-// progressTries bounds the optimistic lock of AddProgress.
-const progressTries = 5
+// progressTries bounds the optimistic lock of AddProgress. The account names no number.
+const progressTries = 3
 
 // AddProgress moves the progress row as it was (progress row): read it, write it if nobody did meanwhile, and read it
 // again if somebody did, a few times.
