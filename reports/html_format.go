@@ -163,7 +163,7 @@ func shellLine(args []string) string {
 // repeatLine is the command that plays the same plan again.
 func repeatLine(m *runlog.Manifest) string {
 	args := []string{"lunchrush", "run", m.Scenario, "--seed", strconv.FormatUint(m.Seed, 10)}
-	if m.Profile == "hardened" || m.Profile == "as-was" { // the others are no profile: a mutant, a gate's side
+	if !m.Labelled {
 		args = append(args, "--profile", m.Profile)
 	}
 	if m.Speed > 0 {

@@ -92,6 +92,18 @@ func TestTheFirstScreenAnswersWhatAnEngineerAsks(t *testing.T) {
 	}
 }
 
+// A label is a name that someone gave to the run: a mutant, a trial, a gate's side.
+func TestTheCommandThatRepeatsARunNamesItsSideUnlessThatIsALabel(t *testing.T) {
+	m := &runlog.Manifest{Scenario: "inflight-limit", Profile: "sleep", Seed: 7}
+	if got, want := repeatLine(m), "lunchrush run inflight-limit --seed 7 --profile sleep"; got != want {
+		t.Errorf("%s, wanted %s", got, want)
+	}
+	m.Profile, m.Labelled = "trial-07", true
+	if got, want := repeatLine(m), "lunchrush run inflight-limit --seed 7"; got != want {
+		t.Errorf("%s, wanted %s", got, want)
+	}
+}
+
 func TestTheReportHoldsEachPart(t *testing.T) {
 	text := plainText(rendered(t, failedRun()))
 	for _, want := range []string{

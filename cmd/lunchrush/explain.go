@@ -71,12 +71,33 @@ func explain(w io.Writer, s *scenarios.Scenario, width int) {
 	say("What cures it", s.Incident.Cure)
 	fmt.Fprintf(w, "\nWhat the hardened side must keep\n")
 	limits(w, s.Expect)
+	for _, d := range s.Sides {
+		furtherSide(w, &d, width)
+	}
 	fmt.Fprintf(w, "\nWhere in the code\n")
 	for _, place := range s.Incident.Code {
 		file, name, _ := strings.Cut(place, ":")
 		fmt.Fprintf(w, "  %s in %s\n", name, file)
 	}
 	fmt.Fprintf(w, "\nSee it: lunchrush prove %s\n", s.Name)
+}
+
+// furtherSide tells of a side beside the two.
+func furtherSide(w io.Writer, d *scenarios.Side, width int) {
+	fmt.Fprintf(w, "\nA further side (--profile %s)\n%s\n", d.Name, wrap(d.Title, "  ", width))
+	for _, key := range slices.Sorted(maps.Keys(d.Set)) {
+		fmt.Fprintf(w, "  %s: %s\n", key, d.Set[key])
+	}
+	if d.Times != 1 {
+		fmt.Fprintf(w, "  %g times the traffic beside the orders\n", d.Times)
+	}
+	if d.Fails() {
+		fmt.Fprintf(w, "  It must show:\n")
+	} else {
+		fmt.Fprintf(w, "  It must keep:\n")
+	}
+	limits(w, d.Expect)
+	limits(w, d.Signature)
 }
 
 func limits(w io.Writer, conditions map[string]scenarios.Condition) {

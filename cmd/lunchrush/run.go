@@ -60,7 +60,7 @@ func newRun(t *terminal) *cobra.Command {
 until every order is settled, then audit every order and every fen. The report lands in reports/runs/<id>/report.html.
 
 --profile as-was switches the scenario's documented mistakes back on, --profile hardened (the default) is the service as it
-ships.
+ships. Where a scenario has further sides, which explain lists, their names are profiles too.
 
 A run that stayed down after its fault is played once more, with a lull near its end: one that the lull sets free was held down by
 its own retries (METASTABLE), one that it does not is BROKEN. The verdict is that of the first run; --kick-test=false leaves out the
@@ -69,6 +69,7 @@ second, which takes longer.`,
   lunchrush run peak-lunch --speed 1 --testbed containers     # in real time: 2 h 30 min
   lunchrush run callback-serial --profile as-was              # see it collapse
   lunchrush run notify-storm --profile as-was                 # stays down: metastable, or broken?
+  lunchrush run inflight-limit --profile sleep                # a further side: what only hides the failure
   lunchrush run my-peak.yaml --machines 1200 --seed 7
   lunchrush run peak-lunch --plan reports/runs/20261120-115600-peak-lunch-hardened/plan.jsonl.zst
   lunchrush run peak-lunch --fault 'at=11:00,for=30s,on=mysql,inject=latency,by=200ms'
@@ -79,18 +80,15 @@ second, which takes longer.`,
 			if err := p.check(); err != nil {
 				return err
 			}
-			if err := oneOf("--profile", side, harness.Hardened, harness.AsWas); err != nil {
-				return err
-			}
 			s, err := o.load(args[0])
 			if err != nil {
 				return err
 			}
-			if err := more.apply(s); err != nil {
+			if s, err = profiled(s, side); err != nil {
 				return err
 			}
-			if side == harness.AsWas && len(s.AsWas) == 0 {
-				return &usageError{err: fmt.Errorf("%s has no as-was side", s.Name), hint: "`lunchrush list` shows which scenarios have one"}
+			if err := more.apply(s); err != nil {
+				return err
 			}
 			var plan *simulator.Plan
 			if planFile != "" {
@@ -116,11 +114,32 @@ second, which takes longer.`,
 	p.flags(c)
 	more.flags(c)
 	ui.flags(c)
-	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, or as-was (the documented mistakes)")
+	c.Flags().StringVar(&side, "profile", harness.Hardened, "the service's switches: hardened, as-was (the documented mistakes), or a further side of the scenario")
 	complete(c, "profile", harness.Hardened, harness.AsWas)
 	c.Flags().BoolVar(&kick, "kick-test", true, "play a run that stayed down once more, with a lull that tells METASTABLE from BROKEN")
 	c.Flags().StringVar(&planFile, "plan", "", "replay this plan instead of making one: a run's plan.jsonl.zst, or what plan --out wrote")
 	return c
+}
+
+// profiled is the scenario as that side plays it.
+func profiled(s *scenarios.Scenario, side string) (*scenarios.Scenario, error) {
+	switch {
+	case side == harness.Hardened, side == harness.AsWas && len(s.AsWas) > 0:
+		return s, nil
+	case side == harness.AsWas:
+		return nil, &usageError{err: fmt.Errorf("%s has no as-was side", s.Name), hint: "`lunchrush list` shows which scenarios have one"}
+	}
+	accepted := []string{harness.Hardened}
+	if len(s.AsWas) > 0 {
+		accepted = append(accepted, harness.AsWas)
+	}
+	for _, d := range s.Sides {
+		if d.Name == side {
+			return s.On(d), nil
+		}
+		accepted = append(accepted, d.Name)
+	}
+	return nil, oneOf("--profile", side, accepted...)
 }
 
 // runOne makes one run on a testbed of its own, and a second one with a lull when kick asks for it and the first stayed down.

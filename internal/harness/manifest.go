@@ -23,6 +23,7 @@ func newManifest(o Options, plan *simulator.Plan, s *Stage) *runlog.Manifest {
 		Title:       sc.Title,
 		Source:      sc.Source,
 		Profile:     cmp.Or(o.Label, o.Side),
+		Labelled:    o.Label != "",
 		Seed:        o.Seed,
 		Speed:       sc.Clock.Speed,
 		Machines:    sc.Fleet.Machines,

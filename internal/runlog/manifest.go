@@ -17,7 +17,8 @@ type Manifest struct {
 	Scenario  string    `json:"scenario"`
 	Title     string    `json:"title"`
 	Source    string    `json:"source"`
-	Profile   string    `json:"profile"` // "hardened" or "as-was"
+	Profile   string    `json:"profile"`            // the side that was played: "hardened", "as-was" or a further one; or the label that the run was given
+	Labelled  bool      `json:"labelled,omitempty"` // the profile is a label, which `lunchrush run --profile` does not take
 	Seed      uint64    `json:"seed"`
 	Speed     float64   `json:"speed"`
 	Machines  int       `json:"machines"`
