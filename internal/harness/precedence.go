@@ -60,6 +60,7 @@ func (p *precedence) take() (given bool, back func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	threads()
+	inMemory()
 	if p.players++; p.players == 1 && p.apply(true) {
 		p.done = make(chan struct{})
 		go p.keep(p.done)

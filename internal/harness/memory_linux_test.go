@@ -1,0 +1,36 @@
+package harness
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// lo is the kernel's flag of a mapping that is locked.
+func TestTheProgramStaysInMemoryOnceARunWasPlayed(t *testing.T) {
+	takeOrSkip(t, &precedence{})()
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofProgram, flags := regexp.MustCompile(` `+regexp.QuoteMeta(program)+`\n`), regexp.MustCompile(`VmFlags: (.*)`)
+	found := 0
+	for _, mapping := range regexp.MustCompile(`(?m)^[0-9a-f]+-[0-9a-f]+ `).Split(string(maps), -1) {
+		if !ofProgram.MatchString(mapping) {
+			continue
+		}
+		found++
+		if got := flags.FindStringSubmatch(mapping); len(got) < 2 || !slices.Contains(strings.Fields(got[1]), "lo") {
+			t.Errorf("not locked:\n%s", mapping)
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d mappings of %s", found, program)
+	}
+}
