@@ -148,11 +148,13 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 		},
 		{
 			"neither comes back, of which nothing follows", with(func(m *made) { m.recovery, m.open = 30, true }),
-			with(func(m *made) { m.recovery, m.open = 30, true }), Inconclusive, ExitInconclusive, map[string]string{recoveryMeasure: Inconclusive},
+			with(func(m *made) { m.recovery, m.open = 30, true }), Inconclusive, ExitInconclusive,
+			map[string]string{recoveryMeasure: Inconclusive},
 		},
 		{
 			"a base that was watched for less than the head took", with(func(m *made) { m.recovery, m.open = 4, true }),
-			with(func(m *made) { m.recovery = 30 }), Inconclusive, ExitInconclusive, map[string]string{recoveryMeasure: Inconclusive},
+			with(func(m *made) { m.recovery = 30 }), Inconclusive, ExitInconclusive,
+			map[string]string{recoveryMeasure: Inconclusive},
 		},
 	}
 	for _, tt := range tests {

@@ -27,7 +27,8 @@ func TestWhatIsPlayedSideBySide(t *testing.T) {
 		{"as many as there are places, in their order", 2, []*scenarios.Scenario{row("a", 0, 3), row("b", 0, 1), row("c", 1, 1)}, "0 a, 0 b, 1 c"},
 		{
 			"one of two places waits for room, and a later one does not wait for it", 3,
-			[]*scenarios.Scenario{row("a", 1, 2), row("b", 1, 3), row("wide", 2, 1), row("c", 1, 1)}, "0 a, 0 b, 0 c, 2 wide",
+			[]*scenarios.Scenario{row("a", 1, 2), row("b", 1, 3), row("wide", 2, 1), row("c", 1, 1)},
+			"0 a, 0 b, 0 c, 2 wide",
 		},
 		{"one of more places than there are is played by itself", 2, []*scenarios.Scenario{row("a", 1, 1), row("wide", 3, 1), row("b", 1, 2)}, "0 a, 0 b, 2 wide"},
 		{"nothing is beside one that is alone", 4, []*scenarios.Scenario{row("a", 1, 1), row("alone", alone, 2), row("b", 1, 2)}, "0 a, 0 b, 2 alone"},
