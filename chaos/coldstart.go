@@ -25,8 +25,8 @@ type Warmth struct {
 	// Chill makes its next requests cost by more, less with each, nothing after so many. Warm ends that.
 	Chill func(by time.Duration, requests, cores int) error
 	Warm  func()
-	// Ask makes one request the way that the balancer's go, and says how long its answer took.
-	Ask func(ctx context.Context) (time.Duration, error)
+	// Ask makes one request the way that the balancer's go.
+	Ask func(ctx context.Context) error
 }
 
 var coldStartKind = Kind{
@@ -85,19 +85,17 @@ func (f *coldStart) Inject(ctx context.Context, t *Target) (func(context.Context
 func (f *coldStart) Felt(ctx context.Context, t *Target) (Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, restartLimit)
 	defer cancel()
-	took, err := t.Warmth.Ask(ctx)
-	if err != nil {
-		return Evidence{}, err
+	through, beside := compare(
+		func() error { return t.Warmth.Ask(ctx) },
+		func() error { return t.Process.Ping(ctx) })
+	if !through.ok || !beside.ok {
+		return Evidence{}, errors.Join(through.err, beside.err)
 	}
-	began := time.Now()
-	if err := t.Process.Ping(ctx); err != nil {
-		return Evidence{}, err
-	}
-	warm := time.Since(began)
+	added := through.took - beside.took
 	since, _ := t.Process.Running()
 	return Evidence{
-		Felt: !f.before.IsZero() && since.After(f.before) && took-warm >= f.by/3,
+		Felt: !f.before.IsZero() && since.After(f.before) && added >= f.by/3,
 		Text: fmt.Sprintf("running since %s; a request cost %s more than beside the balancer, wanted %s at first",
-			since.Format("15:04:05.000"), (took - warm).Round(time.Millisecond), f.by),
+			since.Format("15:04:05.000"), added.Round(time.Millisecond), f.by),
 	}, nil
 }

@@ -39,47 +39,48 @@ func (f slowClose) Inject(_ context.Context, t *Target) (func(context.Context) e
 // Felt closes its side of a connection and waits for the part's close to come back.
 func (f slowClose) Felt(ctx context.Context, t *Target) (Evidence, error) {
 	limit := 4*f.by + 2*time.Second
-	beside, err := closing(ctx, t.Link.Upstream(), limit)
-	if err != nil {
-		return Evidence{}, fmt.Errorf("closing a connection beside the link: %w", err)
+	var beside, through shortest
+	for range few {
+		beside.of(func() error { return closed(ctx, t.Link.Upstream(), limit) })
 	}
-	through, err := closing(ctx, t.Link.Addr(), limit)
-	if err != nil {
-		return Evidence{}, fmt.Errorf("closing a connection through the link: %w", err)
+	if !beside.ok {
+		return Evidence{}, fmt.Errorf("closing a connection beside the link: %w", beside.err)
 	}
-	added := through - beside
+	if through.of(func() error { return closed(ctx, t.Link.Addr(), limit) }); !through.ok {
+		return Evidence{}, fmt.Errorf("closing a connection through the link: %w", through.err)
+	}
+	added := through.took - beside.took
 	return Evidence{
 		Felt: added >= f.by/2,
 		Text: fmt.Sprintf("a close was answered %s later, wanted %s or more", added.Round(time.Millisecond), f.by),
 	}, nil
 }
 
-// closing measures from our half-close to the other side's close.
-func closing(ctx context.Context, addr string, limit time.Duration) (time.Duration, error) {
+// closed opens a connection, closes our half of it and returns when the other side has closed its own.
+func closed(ctx context.Context, addr string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		return 0, err
+		return err
 	}
-	began := time.Now()
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-		return 0, err
+		return err
 	}
 	// What the part says unasked comes first: a greeting.
 	buffer := make([]byte, 512)
 	for {
 		if _, err := conn.Read(buffer); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return 0, err
+				return err
 			}
-			return time.Since(began), nil // end of file, or a reset, which ends it as well
+			return nil // end of file, or a reset, which ends it as well
 		}
 	}
 }

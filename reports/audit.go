@@ -57,6 +57,7 @@ type audit struct {
 // A tally counts what is not an order's own.
 type tally struct {
 	payments, refunds       int
+	refundsDenied           int
 	paidUnknown             int   // see the measure of that name
 	recoveryMax             int64 // ns, likewise
 	creates                 int   // sends
@@ -209,6 +210,7 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.BuyerAnswer:
 		a.keyed(r.Key, r.Order)
 		a.told(r)
+		a.priced(r)
 		a.answer("create", r, r.Status/100 == 2 || r.Status == 409)
 	case runlog.BuyerPayAgain, runlog.BuyerGone:
 		a.keyed(r.Key, r.Order)
@@ -304,7 +306,9 @@ func (a *audit) take(r *runlog.Record) {
 		s.start, s.started = int(r.Fen), true
 	case runlog.FaultOn, runlog.FaultFelt, runlog.FaultOff:
 		a.faults.take(r)
-	case runlog.ChannelClosed, runlog.ChannelQueried, runlog.ChannelRefusal, runlog.NotifyGivenUp, runlog.MachineRefused,
+	case runlog.ChannelRefusal:
+		a.tally.refundsDenied++
+	case runlog.ChannelClosed, runlog.ChannelQueried, runlog.NotifyGivenUp, runlog.MachineRefused,
 		runlog.ResultIntent, runlog.Phase:
 		// These are for the timelines.
 	}

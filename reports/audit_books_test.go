@@ -65,11 +65,13 @@ func (b *books) tell(story string) {
 		switch w[1] {
 		case "asks":
 			r.Event, r.Order = runlog.BuyerIntent, ""
-		case "answered": // status, order id unless it failed
+		case "answered": // status, order id unless it failed; what he is told it costs, what the label says
 			fmt.Sscan(more[0], &r.Status)
-			r.Event, r.Fen = runlog.BuyerAnswer, 350
+			fmt.Sscan(or(more[1], "350"), &r.Fen)
+			fmt.Sscan(or(more[2], "0"), &r.Paid)
+			r.Event = runlog.BuyerAnswer
 			if r.Status != 201 {
-				r.Order, r.Fen = "", 0
+				r.Order, r.Fen, r.Paid = "", 0, 0
 			}
 		case "prepay":
 			fmt.Sscan(more[0], &r.Fen)

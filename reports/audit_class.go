@@ -11,8 +11,8 @@ package reports
 //   - acked-lost: more payments stayed than goods fell (one too many), the run gave it the time it was promised, a notify
 //     of a payment that stayed was answered with success, and the service's tables do not know that payment.
 //   - lost: as acked-lost, but the service knows the payment, or never said that it does, or its tables were not read.
-//   - amount-mismatch: goods fell once, and the money that stayed is not their price; or the service's tables hold
-//     another amount for a payment than the channel's book.
+//   - amount-mismatch: goods fell once, and the money that stayed is not their price, which is the label's and what the
+//     buyer was told; or the service's tables hold another amount for a payment than the channel's book.
 //   - stuck: money and goods are right, but the service's tables say otherwise at the end: no final state, the wrong
 //     one, no row. An unpaid order may stay CREATED or PAYING until its payment window closes.
 //   - indeterminate: a payment stayed without goods when the run was cut short, or it was made so late that its refund
@@ -91,6 +91,7 @@ type ledger struct {
 	more     []payment // the second and further
 	orphan   int64     // fen that went back for no payment
 	orphanAt int64
+	label    int64 // what the goods cost by the machine's label, or as the buyer was told, where that is not what was charged
 }
 
 // states are the service's words for where an order stands (docs/PROTOCOL.md); index 0 stands for any other word.
@@ -124,21 +125,10 @@ type judgement struct {
 	loss  int64
 }
 
-// price is what the goods cost: by the service's table, else by the prepay, else what was paid.
-func (o *order) price() int64 {
-	switch {
-	case o.amount > 0:
-		return o.amount
-	case o.prepaid > 0:
-		return o.prepaid
-	}
-	return o.first.fen
-}
-
 // judge gives an order its class: see [classes] for the rules.
 func judge(o *order, l *ledger, end ending) judgement {
 	var (
-		j        = judgement{price: o.price()}
+		j        = judgement{price: o.price(l)}
 		stay     int   // payments that were not given back whole
 		stayAt   int64 // the last of them
 		stayFen  int64

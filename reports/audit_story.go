@@ -108,7 +108,7 @@ func why(o *order, l *ledger, c Class, clock wallClock) string {
 		}
 		return fmt.Sprintf("paid at %s; neither goods nor money since; the service says %s", at(o.first.at), state)
 	case AmountMismatch:
-		return fmt.Sprintf("paid %s yuan at %s for goods of %s yuan", yuan(o.first.fen), at(o.first.at), yuan(o.price()))
+		return fmt.Sprintf("paid %s yuan at %s for goods of %s yuan", yuan(o.first.fen), at(o.first.at), yuan(o.price(l)))
 	case Stuck:
 		return fmt.Sprintf("money and goods are right, but the service says %s", state)
 	case Indeterminate:
@@ -154,6 +154,9 @@ func (s *story) add(r *runlog.Record, run *runlog.Manifest) {
 		}
 		if r.Event == runlog.BuyerAnswer {
 			text += bracket(r.Note)
+			if r.Paid > 0 {
+				text += fmt.Sprintf(": %s yuan, and the label says %s", yuan(r.Fen), yuan(r.Paid))
+			}
 		}
 		if at, ok := s.waiting[key]; ok {
 			delete(s.waiting, key)

@@ -34,6 +34,22 @@ func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 	}{
 		{name: "paid and dispensed", story: fine, want: OKDispensed},
 		{name: "paid and dispensed, with the service killed before it could tell", story: strings.Split(fine, "120")[0], blind: true, want: OKDispensed},
+		{
+			name: "charged another price than the label's, and everyone in the service is of one mind", want: AmountMismatch, loss: 20,
+			story: strings.Replace(fine, "answered o1 201", "answered o1 201 350 370", 1),
+		},
+		{
+			name: "told that it costs nothing, and charged", want: AmountMismatch, loss: 20,
+			story: strings.Replace(fine, "answered o1 201", "answered o1 201 0 370", 1),
+		},
+		{
+			name: "charged another price than the buyer was told", want: AmountMismatch, loss: 30,
+			story: strings.Replace(fine, "answered o1 201", "answered o1 201 320", 1),
+		},
+		{
+			name: "told another price than the label's, and all went back", want: OKRefunded,
+			story: "20 prepay o1 350\n20.1 answered o1 201 350 370\n22 paid o1 350\n25 refunded o1 350\n120 says o1 REFUNDED 350 to1",
+		},
 		{name: "a buyer who leaves", story: "20 asks o1\n20 prepay o1 350\n20 answered o1 201\n120 says o1 CLOSED", want: OKUnpaid},
 		{name: "a buyer who leaves, and the window is still open at the end", story: "20 prepay o1 350\n120 says o1 PAYING", want: OKUnpaid},
 		{name: "an order that was asked for and never made", story: "20 asks o1\n21 answered o1 503", want: OKUnpaid},
@@ -254,8 +270,8 @@ func TestStockIsComparedSlotBySlot(t *testing.T) {
 			if a.Audit.Oversold != tt.oversold || a.Audit.Undersold != tt.missing {
 				t.Errorf("oversold %d, undersold %d; want %d and %d", a.Audit.Oversold, a.Audit.Undersold, tt.oversold, tt.missing)
 			}
-			if tt.oversold > 0 && a.Verdict.ExitCode != ExitViolated {
-				t.Errorf("exit code %d", a.Verdict.ExitCode)
+			if violated := a.Verdict.ExitCode == ExitViolated; violated != (tt.oversold+tt.missing > 0) {
+				t.Errorf("exit code %d: %s", a.Verdict.ExitCode, a.Verdict.Headline)
 			}
 		})
 	}

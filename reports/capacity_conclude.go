@@ -84,8 +84,8 @@ func levelsOf(trials []CapacityTrial) []level {
 // StepConfirm is the step of a trial that is to confirm a load.
 const StepConfirm = "confirm"
 
-// answerOf finds the greatest load that was carried below the least that was not. ceiling is the greatest that was to be tried;
-// 0: there was none.
+// answerOf finds the greatest load that was carried below the least that was not. Of a greater one whose confirmation had no time to
+// end nothing is known, where a smaller one is confirmed. ceiling is the greatest that was to be tried; 0: there was none.
 func (c *Capacity) answerOf(trials []CapacityTrial, need, of, ceiling int) CapacityAnswer {
 	var a CapacityAnswer
 	var lower, upper *level
@@ -95,7 +95,9 @@ func (c *Capacity) answerOf(trials []CapacityTrial, need, of, ceiling int) Capac
 			upper = l
 			break
 		}
-		lower = &all[i]
+		if lower == nil || lower.confirmed < need || all[i].confirmed >= need {
+			lower = &all[i]
+		}
 	}
 	rate := c.Load.PerMachine()
 	if upper != nil {

@@ -181,9 +181,14 @@ func harnessCPU(run *runlog.Manifest) Check {
 	}
 	share := float64(g.CPUNS) / float64(g.WallNS) / float64(run.Machine.Cores)
 	c.Got, c.Samples, c.Status = percent(share), 1, status(share <= harnessShare)
+	var notes []string
 	if g.First {
-		c.Note = "real-time threads, which run before the service's"
+		notes = append(notes, "real-time threads, which run before the service's")
 	}
+	if g.Awake {
+		notes = append(notes, "processors kept awake")
+	}
+	c.Note = strings.Join(notes, "; ")
 	return c
 }
 

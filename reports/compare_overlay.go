@@ -196,7 +196,7 @@ func (o *overlay) draw(id, class string, width float64) string {
 	if len(o.base.samples) == 0 {
 		return ""
 	}
-	const left, right, stripHeight = 58.0, 10.0, 15.0
+	const left, right = 58.0, 10.0
 	d := &svg.Drawing{Width: width}
 	x := svg.Scale{Min: 0, Max: o.base.to, From: left, To: width - right}
 	panels := o.panels()
@@ -206,14 +206,9 @@ func (o *overlay) draw(id, class string, width float64) string {
 			faults = append(faults, s)
 		}
 	}
-	top := 2 + float64(len(faults))*stripHeight
+	top := stripsTop + stripsHeight(faults)
 	bottom := top + placePanels(panels, left, width)
-	for i, s := range faults {
-		at := 2 + float64(i)*stripHeight
-		svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}.Band(s.shade, s.from, s.to)
-		d.Rect(s.class, x.At(s.from), at+1, max(x.At(s.to)-x.At(s.from), 2), stripHeight-3)
-		o.base.nameStrip(d, x, s, at+stripHeight-5, width)
-	}
+	drawStrips(svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}, faults, width)
 	ticks := x.TicksOf(int(width/70), secondSteps(1e9))
 	drawPanels(d, x, top, panels, ticks, func(svg.Plot) {})
 	d.Text("name", svg.Start, 0, bottom+14, "play")

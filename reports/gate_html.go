@@ -79,8 +79,14 @@ func GateHTML(w io.Writer, g *Gate) error {
 	for _, p := range g.Pairs {
 		v.PairRows = append(v.PairRows, pairRow{p, fmt.Sprint(p.Number), runLink(p.Base), runLink(p.Head), p.Brief()})
 	}
+	seen := map[int]int{}
 	for _, p := range g.Repeated {
-		v.PairRows = append(v.PairRows, pairRow{p, fmt.Sprintf("%d, played again", p.Number), runLink(p.Base), runLink(p.Head), cmp.Or(p.Why, p.Brief())})
+		seen[p.Number]++
+		name := fmt.Sprintf("%d, played again", p.Number)
+		if seen[p.Number] == g.tries(p.Number) {
+			name = fmt.Sprintf("%d, proved nothing", p.Number)
+		}
+		v.PairRows = append(v.PairRows, pairRow{p, name, runLink(p.Base), runLink(p.Head), cmp.Or(p.Why, p.Brief())})
 	}
 	var b bytes.Buffer
 	if err := gatePage.Execute(&b, v); err != nil {

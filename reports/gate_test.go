@@ -469,6 +469,37 @@ func failedGate() *Gate {
 	return g
 }
 
+func TestOfAPairThatEndedTheGateNobodySaysThatItWasPlayedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		spoiled []int
+		want    string
+		pages   int // rows of pairs that were played again
+	}{
+		{"spoiled once and replaced", []int{4}, "pair 4 was played again: late", 1},
+		{"spoiled twice and replaced", []int{4, 4}, "pair 4 was played again 2 times, at last: late", 2},
+		{"spoiled once, and no other was allowed", []int{11}, "pair 11 was not played again: late", 0},
+		{"spoiled three times, and no other was allowed", []int{11, 11, 11}, "pair 11 was played again 2 times, at last: late", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := gateOf(usual, usual, 10, 0.01, 1)
+			for _, number := range c.spoiled {
+				g.Repeated = append(g.Repeated, GatePair{Number: number, Base: g.Pairs[3].Base, Head: g.Pairs[3].Head, Why: "late"})
+			}
+			if lines := g.remarks(); lines[0] != c.want {
+				t.Errorf("%q, want %q", lines[0], c.want)
+			}
+			var page bytes.Buffer
+			if err := GateHTML(&page, g); err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(page.String(), ", played again<"); n != c.pages {
+				t.Errorf("%d rows of pairs that were played again, want %d", n, c.pages)
+			}
+		})
+	}
+}
+
 // doubtfulGate was extended and is no wiser.
 func doubtfulGate() *Gate {
 	g := gateOf(usual, usual.slower(1.1), 20, 0.04, 4)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -81,20 +82,30 @@ func (g *Gate) remarks() []string {
 		if i+1 < len(g.Repeated) && g.Repeated[i+1].Number == p.Number {
 			continue // told with the last try
 		}
-		again := 0
-		for _, other := range g.Repeated {
-			if other.Number == p.Number {
-				again++
-			}
-		}
-		line := fmt.Sprintf("pair %d was played again: %s", p.Number, p.Why)
-		if again > 1 {
+		var line string
+		switch again := g.tries(p.Number) - 1; again {
+		case 0:
+			line = fmt.Sprintf("pair %d was not played again: %s", p.Number, p.Why)
+		case 1:
+			line = fmt.Sprintf("pair %d was played again: %s", p.Number, p.Why)
+		default:
 			line = fmt.Sprintf("pair %d was played again %d times, at last: %s", p.Number, again, p.Why)
 		}
 		lines = append(lines, line)
 	}
 	lines = append(lines, g.noiseLines()...)
 	return append(lines, g.Notes...)
+}
+
+// tries is how often the pair of that number was played.
+func (g *Gate) tries(number int) int {
+	n := 0
+	for _, p := range slices.Concat(g.Pairs, g.Repeated) {
+		if p.Number == number {
+			n++
+		}
+	}
+	return n
 }
 
 // noiseLines say what this machine's own noise means for the margins.

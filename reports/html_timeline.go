@@ -206,25 +206,17 @@ func (t *timeline) draw(id, class string, width float64) string {
 	if len(t.samples) == 0 {
 		return ""
 	}
-	const left, right, stripHeight = 58.0, 10.0, 15.0
+	const left, right = 58.0, 10.0
 	d := &svg.Drawing{Width: width}
 	x := svg.Scale{Min: t.from, Max: t.to, From: left, To: width - right}
 	panels := t.panels()
 
 	strips := t.strips()
-	y := 2.0
-	top := y + float64(len(strips))*stripHeight
+	top := stripsTop + stripsHeight(strips)
 	bottom := top + placePanels(panels, left, width)
 
 	clockTicks, runTicks := t.clockTicks(x, int(width/90)), x.TicksOf(int(width/70), secondSteps(1e9))
-	for i, s := range strips {
-		at := y + float64(i)*stripHeight
-		if s.shade != "" {
-			svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}.Band(s.shade, s.from, s.to)
-		}
-		d.Rect(s.class, x.At(s.from), at+1, max(x.At(s.to)-x.At(s.from), 2), stripHeight-3)
-		t.nameStrip(d, x, s, at+stripHeight-5, width)
-	}
+	drawStrips(svg.Plot{Drawing: d, X: x, Y: svg.Scale{From: bottom, To: top + panels[0].head}}, strips, width)
 	drawPanels(d, x, top, panels, clockTicks, func(box svg.Plot) {
 		if t.since() {
 			box.Mark("since", float64(t.a.Verdict.Since))
@@ -303,63 +295,6 @@ func (p *panel) placeKeys(left, width float64) {
 // textWidth is about how wide s is at the charts' 11 units; the drawing cannot ask the browser.
 // It reckons with a wide face: too much room is no harm, and letters over letters cannot be read.
 func textWidth(s string) float64 { return float64(len([]rune(s))) * 6.3 }
-
-// A strip is a bar above the panels that says what was going on: a phase, a fault, the first bad moment.
-type strip struct {
-	name, class, shade string
-	from, to           float64
-}
-
-func (t *timeline) strips() []strip {
-	var strips []strip
-	playEnd := float64(t.a.Run.PlanEnd())
-	if t.a.Run.PlayForNS > 0 && playEnd < t.to {
-		end := t.to
-		if drained := float64(t.a.Run.DrainedAtNS); drained > playEnd {
-			end = min(end, drained)
-		}
-		strips = append(strips, strip{name: "drain", class: "strip drain", shade: "shade drain", from: playEnd, to: end})
-	}
-	for i, f := range t.a.Faults {
-		if i == 8 {
-			break // the table of what ran lists them all
-		}
-		from, to := max(float64(f.FromNS), t.from), min(float64(f.ToNS), t.to)
-		if to > from {
-			strips = append(strips, t.faultStrip(i, strip{class: "strip fault", shade: "shade fault", from: from, to: to}))
-		}
-	}
-	strips = append(strips, t.pauseStrips()...)
-	if v := t.a.Verdict; t.since() {
-		strips = append(strips, strip{
-			name: "first bad moment " + cmp.Or(v.SinceTime, seconds(int64(v.Since))), class: "strip since",
-			from: float64(v.Since), to: float64(v.Since),
-		})
-	}
-	return strips
-}
-
-// since reports whether the picture shows a first bad moment.
-func (t *timeline) since() bool {
-	v := t.a.Verdict
-	return v.Since >= 0 && v.Outcome != Pass && float64(v.Since) >= t.from && float64(v.Since) <= t.to
-}
-
-// nameStrip writes the strip's name where there is room: right of its bar's start, or left of it near the right edge. One
-// that fits on neither side is cut where there is more of it.
-func (t *timeline) nameStrip(d *svg.Drawing, x svg.Scale, s strip, y, width float64) {
-	from := x.At(s.from)
-	right, left := width-2-(from+5), from-6
-	name := []rune(s.name)
-	if room := int(max(right, left) / 6.3); len(name) > room {
-		name = append(name[:max(room-1, 0)], '…')
-	}
-	if needs := textWidth(string(name)); needs <= right || right >= left {
-		d.Text("strip-name", svg.Start, from+4, y, string(name))
-		return
-	}
-	d.Text("strip-name", svg.End, from-4, y, string(name))
-}
 
 func (t *timeline) clockTicks(x svg.Scale, n int) []float64 {
 	if !t.clock.known {

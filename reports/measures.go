@@ -144,6 +144,10 @@ var gauges = slices.Concat(
 		},
 		{MeasureDoc{"remedies", "", "rows of remedy_order"}, func(e *evidence) (float64, int) { return ifWhole(e, float64(e.audit.Queue.Remedies)) }},
 		{MeasureDoc{"refunds", "", "refunds that the channels made"}, func(e *evidence) (float64, int) { return float64(e.tally.refunds), e.audit.Orders }},
+		{
+			MeasureDoc{"refunds.denied", "", "refunds that the channels denied: under another number for what had gone back, or for what nobody paid"},
+			func(e *evidence) (float64, int) { return float64(e.tally.refundsDenied), e.audit.Orders },
+		},
 		fullGauge(workerPools[0]), fullGauge(workerPools[1]), fullGauge(workerPools[2]),
 		{
 			MeasureDoc{"lateness.p99", "ns", "how late the harness itself sent, all kinds of send together"},

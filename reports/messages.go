@@ -180,7 +180,7 @@ var messageGauges = []gauge{
 		},
 	},
 	{
-		MeasureDoc{"message.over_limit", "", "receives that the queue refused with OverLimit, since its limit was in flight"},
+		MeasureDoc{"message.over_limit", "", "receives that found the queue's limit in flight: a short poll is refused with OverLimit, a long one waits"},
 		func(e *evidence) (float64, int) { return float64(e.messages.refused), e.messages.seconds },
 	},
 	{

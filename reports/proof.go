@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,6 +41,9 @@ func (s ProofSide) Shown() bool {
 	return s.Analysis.Verdict.Outcome == Pass
 }
 
+// lost reports whether a side that must pass lost money or data. What it lost before it broke off is lost all the same.
+func (s ProofSide) lost() bool { return !s.Fails && s.Analysis.Verdict.ExitCode == ExitViolated }
+
 // doubtful reports whether the side's run proves nothing.
 func (s ProofSide) doubtful() bool {
 	return s.Analysis.Verdict.Outcome == Inconclusive || s.Fails && !s.Analysis.Certified()
@@ -70,15 +74,15 @@ func (p *Proof) judge() (outcome string, code int) {
 	switch {
 	case p.Skipped != "":
 		return Skipped, ExitPass
+	case slices.ContainsFunc(p.Sides, ProofSide.lost):
+		return NotProved, ExitViolated
 	case p.Err != nil || len(p.Sides) == 0:
 		return NotRun, 1
 	}
 	outcome, code = Proved, ExitPass
 	for _, s := range p.Sides {
-		switch v := s.Analysis.Verdict; {
+		switch {
 		case s.Shown():
-		case !s.Fails && v.ExitCode == ExitViolated:
-			return NotProved, ExitViolated
 		case s.doubtful():
 			outcome, code = Inconclusive, ExitInconclusive
 		case outcome == Proved:
@@ -147,9 +151,7 @@ func ProofTable(w io.Writer, proofs []Proof) error {
 			fmt.Fprintf(t, "%s\t-\t%s\n", row, p.Skipped)
 		case p.Err != nil:
 			fmt.Fprintf(t, "%s\t-\t%s\n", row, oneLine(p.Err.Error()))
-		}
-		if p.Skipped != "" || p.Err != nil {
-			continue
+			row = "\t\t"
 		}
 		for _, s := range p.Sides {
 			fmt.Fprintf(t, "%s\t%s\t%s\n", row, s.Name, s.brief())

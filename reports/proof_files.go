@@ -22,10 +22,9 @@ func ProofJUnit(w io.Writer, proofs []Proof) error {
 			suite.Cases = []junitCase{{Name: "proof", Class: class, Skipped: &junitSkip{Message: p.Skipped}}}
 		case p.Err != nil:
 			suite.Cases = []junitCase{{Name: "proof", Class: class, Error: &junitMessage{Message: p.Err.Error(), Type: "could not run"}}}
-		default:
-			for _, s := range p.Sides {
-				suite.Cases = append(suite.Cases, junitSide(s, class))
-			}
+		}
+		for _, s := range p.Sides {
+			suite.Cases = append(suite.Cases, junitSide(s, class))
 		}
 		file.add(suite)
 	}
@@ -52,7 +51,11 @@ func junitSide(s ProofSide, class string) junitCase {
 func Incidents(w io.Writer, proofs []Proof, before string) error {
 	sections := sectionsOf(before)
 	for i := range proofs {
-		sections[proofs[i].Name] = recordProof(&proofs[i])
+		p := &proofs[i]
+		if _, known := sections[p.Name]; known && p.Skipped != "" {
+			continue
+		}
+		sections[p.Name] = recordProof(p)
 	}
 	shown, tried := 0, 0
 	for _, text := range sections {
@@ -97,6 +100,10 @@ func recordProof(p *Proof) string {
 		fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(p.Skipped))
 	case p.Err != nil:
 		fmt.Fprintf(&b, "%s: %s\n", p.Outcome(), markdown(oneLine(p.Err.Error())))
+		if len(p.Sides) > 0 {
+			b.WriteString("\n")
+			recordSides(&b, p.Sides)
+		}
 	default:
 		run := p.Sides[0].Analysis.Run
 		fmt.Fprintf(&b, "**%s** in %s on %s, %s testbed (%s), %s with %d cores, lunchrush %s.\n\n", p.Outcome(), proofTime(p),

@@ -62,6 +62,31 @@ func TestProofIsJudgedByBothSides(t *testing.T) {
 	}
 }
 
+func TestALossBeforeAProofBrokeOffIsTold(t *testing.T) {
+	lost := proofOf(judged(Fail, ExitViolated, passed), judged(Fail, ExitViolated))
+	lost.Err = errors.New("the third side did not start")
+	kept := proofOf(judged(Fail, ExitViolated, passed), judged(Pass, ExitPass))
+	kept.Err = lost.Err
+	if lost.Outcome() != NotProved || lost.ExitCode() != ExitViolated || kept.Outcome() != NotRun || kept.ExitCode() != 1 {
+		t.Errorf("%s, %d with a loss of the hardened side and %s, %d without one", lost.Outcome(), lost.ExitCode(), kept.Outcome(), kept.ExitCode())
+	}
+	var table, junit, page bytes.Buffer
+	if err := errors.Join(ProofTable(&table, []Proof{lost}), ProofJUnit(&junit, []Proof{lost}), Incidents(&page, []Proof{lost}, "")); err != nil {
+		t.Fatal(err)
+	}
+	for text, wants := range map[string][]string{
+		table.String(): {"NOT PROVED", "the third side did not start\n", "hardened  FAIL; headline of FAIL\n"},
+		junit.String(): {`tests="3" failures="1"`, "the third side did not start", "headline of FAIL"},
+		page.String():  {"NOT PROVED: the third side did not start\n", "- hardened: headline of FAIL.\n"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q in\n%s", want, text)
+			}
+		}
+	}
+}
+
 func TestWorstExitOfManyProofs(t *testing.T) {
 	proved := proofOf(judged(Fail, ExitViolated, passed), judged(Pass, ExitPass))
 	lost := proofOf(judged(Fail, ExitViolated, passed), judged(Fail, ExitViolated))
@@ -147,6 +172,11 @@ func TestIncidentsRecordsCommandAndFigures(t *testing.T) {
 		t.Errorf("what was seen before of a row that was played again is still there:\n%s", b.String())
 	}
 	again := b.String()
+	b.Reset()
+	skipped := []Proof{{Name: "some-row", Skipped: "testbed embedded does not have innodb"}}
+	if err := Incidents(&b, skipped, again); err != nil || b.String() != again {
+		t.Errorf("a row that was skipped has lost what was seen of it before (%v):\n%s", err, b.String())
+	}
 	b.Reset()
 	if err := Incidents(&b, nil, again); err != nil || b.String() != again {
 		t.Errorf("a page that nothing was added to is another one (%v):\n%s", err, b.String())

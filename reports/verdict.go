@@ -77,9 +77,16 @@ func invariants(a *audit, res *Audit) []Check {
 		}
 		checks = append(checks, c)
 	}
-	sold := Check{Name: checkStock, Want: "0", Got: count(int64(res.Oversold)), Samples: a.tally.slotsCompared, Status: status(res.Oversold == 0)}
+	sold := Check{Name: checkStock, Want: "0", Got: count(int64(res.Oversold + res.Undersold)), Samples: a.tally.slotsCompared, Status: status(res.Oversold == 0)}
+	if res.Undersold > 0 {
+		sold.Note = fmt.Sprintf("%s sold twice, %s lost", count(int64(res.Oversold)), count(int64(res.Undersold)))
+	}
 	switch untold := a.tally.slotsUntold; {
 	case res.Oversold > 0:
+	case res.Undersold > 0 && a.end.over:
+		sold.Status = failed
+	case res.Undersold > 0:
+		sold.Status, sold.Note = unknown, sold.Note+", as far as the books go"
 	case a.tally.slotsCompared == 0:
 		sold.Got, sold.Status, sold.Note = "-", unknown, "the service's stock is not known"
 	case untold > 0:
@@ -158,7 +165,7 @@ const (
 	checkOrders     = "every order ends well"
 	checkMoney      = "sum paid = sum dispensed + sum refunded + open, and open = 0"
 	checkProbes     = "no false notification is taken"
-	checkStock      = "no piece is sold twice"
+	checkStock      = "no piece is sold twice or lost"
 )
 
 var sentences = []string{checkEndedWhole, checkDrained, checkBookWhole, checkPlan, checkOrders, checkProbes, checkStock, checkMessages, checkUploads}
@@ -187,6 +194,9 @@ func violation(x *Analysis, a *audit, v *Verdict) string {
 	}
 	if n := x.Audit.Oversold; n > 0 {
 		parts = append(parts, count(int64(n))+" "+plural(n, "piece")+" oversold")
+	}
+	if n := x.Audit.Undersold; n > 0 && a.end.over {
+		parts = append(parts, count(int64(n))+" "+plural(n, "piece")+" lost from the stock")
 	}
 	if b := x.Bid; b != nil && b.Oversold > 0 {
 		parts = append(parts, count(int64(b.Oversold))+" units of the bid oversold")

@@ -85,7 +85,7 @@ func TestFaultsThatFollowEachOtherKeepTheirProportions(t *testing.T) {
 }
 
 func TestStretchedTimesAreReal(t *testing.T) {
-	s := found(t, "peak-lunch-storm") // 40 times faster than the day
+	s := found(t, "peak-lunch-storm") // 30 times faster than the day
 	c, err := s.Stretched(Stretch{Trigger: 5 * time.Second, Baseline: 20 * time.Second, After: 15 * time.Second})
 	if err != nil {
 		t.Fatal(err)

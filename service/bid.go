@@ -117,8 +117,15 @@ func (b *Bids) Buy(ctx context.Context, bidID string, r ShareRequest) (s Share, 
 	case err != nil:
 		return s, false, err
 	}
+	if b.Profile.Progress == ProgressRow {
+		// As was: the bar that everyone looks at is a row of its own, and everyone who buys writes it.
+		if err := b.Store.AddProgress(ctx, s.BidID, s.Amount); err != nil {
+			b.giveBack(ctx, s, b.putBackUnits, err)
+			return s, false, err
+		}
+	}
 	if err := b.settle(ctx, bid, s); err != nil {
-		b.giveBack(ctx, s, err)
+		b.giveBack(ctx, s, b.putBack, err)
 		return s, false, err
 	}
 	s.State = ShareBought
@@ -154,14 +161,8 @@ func (b *Bids) turnedAway(ctx context.Context, s Share, why error) (Share, bool,
 	return s, false, why
 }
 
-// settle is all that may fail between the reservation and the purchase.
+// settle is what may fail between the reservation and the purchase.
 func (b *Bids) settle(ctx context.Context, bid Bid, s Share) error {
-	if b.Profile.Progress == ProgressRow {
-		// As was: the bar that everyone looks at is a row of its own, and everyone who buys writes it.
-		if err := b.Store.AddProgress(ctx, s.BidID, s.Amount); err != nil {
-			return err
-		}
-	}
 	if err := b.check(ctx, bid, s); err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func (b *Bids) settle(ctx context.Context, bid Bid, s Share) error {
 }
 
 // giveBack undoes a reservation whose purchase failed, whatever the branch: at once, and the bid is open again for it.
-func (b *Bids) giveBack(ctx context.Context, s Share, why error) {
+func (b *Bids) giveBack(ctx context.Context, s Share, putBack func(context.Context, Share) error, why error) {
 	b.Metrics.Shares.WithLabelValues("failed").Inc()
 	if b.Profile.Stock == ReserveNoReopen {
 		// As was: a dozen branches fail, and the lock on the units runs out by itself in the end ([Jobs.returnShares]). What
@@ -182,24 +183,34 @@ func (b *Bids) giveBack(ctx context.Context, s Share, why error) {
 	}
 	ctx, cancel := detached(ctx, 5*time.Second)
 	defer cancel()
-	if err := b.putBack(ctx, s); err != nil {
+	if err := putBack(ctx, s); err != nil {
 		b.Log.Warn("giving a share back, a job will", "share", s.RequestID, "after", why, "error", err)
 	}
 }
 
-// putBack returns a reserved share, once however often it is called.
+// putBack returns a reserved share, once however often it is called, and takes it off the progress row.
 func (p *Parts) putBack(ctx context.Context, s Share) error {
-	// As was, the units come back to a bid that stays closed: nobody looks at them again.
-	reopen := p.Profile.Stock != ReserveNoReopen
-	moved, err := p.Store.ReturnShare(ctx, s, reopen, p.Now())
-	if err != nil || !moved {
-		return err
-	}
-	p.Metrics.Shares.WithLabelValues("returned").Inc()
-	if p.Profile.Progress == ProgressRow {
+	moved, err := p.returnUnits(ctx, s)
+	if err == nil && moved && p.Profile.Progress == ProgressRow {
 		return p.Store.AddProgress(ctx, s.BidID, -s.Amount)
 	}
-	return nil
+	return err
+}
+
+// putBackUnits is putBack of a share that is not on the progress row.
+func (p *Parts) putBackUnits(ctx context.Context, s Share) error {
+	_, err := p.returnUnits(ctx, s)
+	return err
+}
+
+// returnUnits gives a reserved share's units back to its bid; moved is false when they went back before.
+func (p *Parts) returnUnits(ctx context.Context, s Share) (moved bool, err error) {
+	// As was, the units come back to a bid that stays closed: nobody looks at them again.
+	reopen := p.Profile.Stock != ReserveNoReopen
+	if moved, err = p.Store.ReturnShare(ctx, s, reopen, p.Now()); err == nil && moved {
+		p.Metrics.Shares.WithLabelValues("returned").Inc()
+	}
+	return moved, err
 }
 
 // buyUnchecked is the purchase as it was (stock read-then-write). What hurts: bid was read before the checks, and what

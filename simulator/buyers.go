@@ -78,10 +78,14 @@ func (b *buyers) ordered(o *PlanOrder, try int, a Answer) {
 	case got.OrderID == "":
 		note = "no order_id in the answer"
 	}
-	b.st.book(runlog.Record{
+	answer := runlog.Record{
 		At: int64(a.At), Event: runlog.BuyerAnswer, Key: key, Order: got.OrderID, Fen: got.AmountFen,
 		Status: a.Status, OK: taken && note == "", Took: int64(a.At - a.Sent), Note: note,
-	})
+	}
+	if answer.OK && !b.st.prices.was(o.Machine, o.Slot, got.AmountFen, a.Sent) {
+		answer.Paid = b.st.prices.label(o.Machine, o.Slot, a.Sent)
+	}
+	b.st.book(answer)
 	if !taken || note != "" {
 		if again(a.Status) && try < b.st.scenario.Buyers.Tries {
 			if due := a.At + b.st.scenario.Buyers.Again; b.ask(o, try+1, due) == nil {

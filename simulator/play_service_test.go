@@ -36,8 +36,9 @@ type paperService struct {
 	bell     chan struct{}            // closed when there is a new command
 	done     chan struct{}
 	wg       sync.WaitGroup
-	status   int  // what every request is answered when it is not 0
-	hasty    bool // an order is refunded as soon as its machine has been told
+	status   int   // what every request is answered when it is not 0
+	hasty    bool  // an order is refunded as soon as its machine has been told
+	dearer   int64 // fen on top of each label's price
 }
 
 type paperOrder struct {
@@ -157,9 +158,9 @@ func (p *paperService) order(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	o := &paperOrder{
 		id: fmt.Sprintf("%019d", len(p.orders)+1), key: in.RequestID, machine: in.MachineID, slot: in.Slot, channel: in.Channel,
-		state: "PAYING", fen: p.prices[fmt.Sprint(in.MachineID, in.Slot)], expires: time.Now().Add(p.window),
+		state: "PAYING", fen: p.prices[fmt.Sprint(in.MachineID, in.Slot)] + p.dearer, expires: time.Now().Add(p.window),
 	}
-	if o.fen == 0 || p.byKey[o.key] != nil {
+	if o.fen == p.dearer || p.byKey[o.key] != nil {
 		p.t.Errorf("an order for slot %d of %s, key %s, that cannot be", in.Slot, in.MachineID, in.RequestID)
 	}
 	p.orders, p.byKey[o.key], p.byID[o.id] = append(p.orders, o), o, o

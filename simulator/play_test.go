@@ -189,6 +189,33 @@ func TestPlayAgainstAServiceThatDoesItRight(t *testing.T) {
 
 // readFiles reads what other programs read of the folder: the plan, results.bin and latency.hlog.
 // Goods that fall after their refund are a loss, and nobody waits for them: the run must.
+func TestAPriceThatIsNotTheLabelsIsBookedWithTheLabels(t *testing.T) {
+	for _, dearer := range []int64{0, 7} {
+		s := smallScenario()
+		s.Payments.Probes = 0
+		g := newPlayground(t, s, nil)
+		service := newPaperService(t, g.ServiceSettings())
+		service.dearer = dearer
+		_, err := g.Play(t.Context(), service.target())
+		service.close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := 0
+		for _, r := range g.records(t)[runlog.BuyerAnswer] {
+			if r.Paid != 0 {
+				wrong++
+			}
+			if r.Paid != 0 && r.Fen-r.Paid != dearer {
+				t.Fatalf("told %d fen, and the label is booked as %d; %d more were asked for", r.Fen, r.Paid, dearer)
+			}
+		}
+		if n := g.cfg.Plan.Header.Orders; dearer == 0 && wrong > 0 || dearer > 0 && wrong != n {
+			t.Errorf("%d of %d answers with a wrong price, at %d fen more", wrong, n, dearer)
+		}
+	}
+}
+
 func TestTheDrainWaitsForMotorsThatTurn(t *testing.T) {
 	s := smallScenario()
 	s.Payments.Probes, s.Buyers = 0, scenarios.Buyers{}

@@ -56,6 +56,19 @@ func (p *prices) settle(machine string, slot int, from time.Duration) {
 	}
 }
 
+// label is what the slot's label said at a moment, 0 when it had none.
+func (p *prices) label(machine string, slot int, at time.Duration) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fen := int64(0)
+	for _, t := range p.tags[place{machine, slot}] {
+		if t.from <= at {
+			fen = t.fen
+		}
+	}
+	return fen
+}
+
 // was reports whether the slot had that price at a moment, or has had it since.
 func (p *prices) was(machine string, slot int, fen int64, at time.Duration) bool {
 	if p == nil {

@@ -199,8 +199,11 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = codeOf(found.ExitCode())
+	case found != nil:
+		err = unlessLost(t, found.ExitCode(), err)
 	}
 	return closeStage(t, stage, err)
 }

@@ -219,13 +219,7 @@ func playScript(t *testing.T, lines []string, code int) int {
 const strictLine = "left out"
 
 func TestAGateFailsTheStepThatPlaysIt(t *testing.T) {
-	_, github := readWorkflow(t, "github.yml")
-	var step []string
-	for _, s := range at(t, github, "jobs", "gate", "steps").([]any) {
-		if run, ok := s.(map[string]any)["run"].(string); ok && strings.Contains(run, "bin/lunchrush gate") {
-			step = strings.Split(strings.TrimSpace(run), "\n")
-		}
-	}
+	step := gateStep(t)
 	strict := slices.DeleteFunc(slices.Clone(step), func(line string) bool { return strings.Contains(line, strictLine) })
 	if len(strict) != len(step)-1 {
 		t.Fatalf("%d lines say that they may be %s, want 1:\n%s", len(step)-len(strict), strictLine, strings.Join(step, "\n"))
@@ -252,6 +246,57 @@ func TestAGateFailsTheStepThatPlaysIt(t *testing.T) {
 			if got := playScript(t, tt.lines, code); got != want {
 				t.Errorf("%s: a gate that ends with %d ends the script with %d, want %d", tt.name, code, got, want)
 			}
+		}
+	}
+}
+
+// gateStep is the script of GitHub's step that plays the gate.
+func gateStep(t *testing.T) []string {
+	t.Helper()
+	_, github := readWorkflow(t, "github.yml")
+	for _, s := range at(t, github, "jobs", "gate", "steps").([]any) {
+		if run, ok := s.(map[string]any)["run"].(string); ok && strings.Contains(run, "bin/lunchrush gate") {
+			return strings.Split(strings.TrimSpace(run), "\n")
+		}
+	}
+	t.Fatal("no step plays the gate")
+	return nil
+}
+
+// GitHub names no commit before the first push of a branch, and one that is gone after a push by force.
+func TestAPushThatHasNoCommitBeforeItIsHeldAgainstTheOneBelow(t *testing.T) {
+	dir := t.TempDir()
+	git := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"}, args...)...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("init", "-q")
+	git("commit", "-q", "--allow-empty", "-m", "first")
+	first := git("rev-parse", "HEAD")
+	for _, message := range []string{"second", "third"} {
+		git("commit", "-q", "--allow-empty", "-m", message)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bin", "lunchrush"), []byte("#!/bin/sh\necho \"$@\" > called\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for base, want := range map[string]string{first: first, strings.Repeat("0", 40): "HEAD^", strings.Repeat("1", 40): "HEAD^"} {
+		bash := exec.CommandContext(t.Context(), "bash", "-e", "-c", strings.Join(gateStep(t), "\n"))
+		bash.Dir, bash.Env = dir, append(os.Environ(), "BASE="+base)
+		if out, err := bash.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		called, err := os.ReadFile(filepath.Join(dir, "called"))
+		if err != nil || !strings.Contains(string(called), "--base "+want+" ") {
+			t.Errorf("the commit before is %s: %q, %v, want --base %s", base, called, err, want)
 		}
 	}
 }

@@ -196,13 +196,15 @@ func (f *gateFlags) run(ctx context.Context, t *terminal, s *scenarios.Scenario,
 	p.runs = g.Dir
 	stage, err := openStage(ctx, t, p, s)
 	if err != nil {
-		return errors.Join(err, os.Remove(g.Dir)) // nothing is in it yet
+		if f.out == "" {
+			_ = os.Remove(g.Dir) // unless it holds the log that tells why
+		}
+		return err
 	}
 	gate, err := f.play(ctx, t, stage, g)
 	switch {
 	case err != nil && gate != nil && gate.Violated():
-		t.say("the gate ended early: %v", err) // which lost money or data does not outweigh
-		err = codeOf(exitInvariant)
+		err = unlessLost(t, exitInvariant, err)
 	case err == nil && f.calibrate && gate.Verdict.ExitCode != exitInvariant && len(gate.Pairs) == f.rules.Pairs:
 		// How it would have been judged is not its question.
 	case err == nil:

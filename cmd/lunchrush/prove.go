@@ -29,8 +29,8 @@ Exit codes: 0 proved; 99 a side did not behave as documented; 98 the hardened si
 inconclusive; 1 a run could not be made.
 
 --all proves every scenario that has both sides, or those named after it, and ends with a table. Light ones are played side by
-side, each on a testbed of its own. One that is inconclusive, or missed a limit beside others, is tried once more in a smaller
-crowd, and the table says so; lost money and data have no second try. What a testbed can not carry is skipped, and said.
+side, each on a testbed of its own. One that is inconclusive is tried again in a smaller crowd, twice at most; one that missed
+a limit beside others once. The table says so. Lost money and data have no second try. What a testbed can not carry is skipped, and said.
 
 --mutate turns one switch after the other back to what it was and plays the hardened side of the scenarios that know it: a cure
 without which every run passes is reported, with exit code 99.`,
@@ -88,6 +88,16 @@ func codeOf(code int) error {
 	return &verdictError{code: code}
 }
 
+// unlessLost is the error of what ended early. Money or data that was lost until then is lost all the same: code, when it says so, stands
+// above the error, which is only told.
+func unlessLost(t *terminal, code int, err error) error {
+	if code != exitInvariant {
+		return err
+	}
+	t.say("ended early: %v", err)
+	return codeOf(code)
+}
+
 func provable() string {
 	all, err := catalogue()
 	if err != nil {
@@ -110,9 +120,14 @@ func proveAlone(ctx context.Context, t *terminal, screen *screen, p place, s *sc
 		return err
 	}
 	proof, err := proveOne(ctx, t, screen, stage, s, seed, p.runs)
-	if err == nil {
+	code := proof.ExitCode()
+	if err == nil || code == exitInvariant {
 		printProof(t, &proof)
-		err = codeOf(proof.ExitCode())
+	}
+	if err != nil {
+		err = unlessLost(t, code, err)
+	} else {
+		err = codeOf(code)
 	}
 	return closeStage(t, stage, err)
 }

@@ -73,10 +73,11 @@ func (a *proveAll) run(ctx context.Context, t *terminal, o *overrides, p place, 
 		}
 		t.say("written: %s", f.name)
 	}
+	code := reports.WorstExit(proofs)
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %d of %d scenarios: %w", len(proofs), len(list), context.Cause(ctx))
+		return unlessLost(t, code, fmt.Errorf("interrupted after %d of %d scenarios: %w", len(proofs), len(list), context.Cause(ctx)))
 	}
-	return codeOf(reports.WorstExit(proofs))
+	return codeOf(code)
 }
 
 // choose loads the named scenarios, or all of the catalogue that can be proved.

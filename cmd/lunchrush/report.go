@@ -50,7 +50,7 @@ pairs in gate.json, which a gate that was killed has too.`,
 			}
 			_ = reports.WriteText(t.out, analysis, t.color && isTerminal(t.out))
 			fmt.Fprintf(t.out, "report:  %s\n", filepath.Join(dir, "report.html"))
-			return verdictOf(analysis)
+			return codeOf(analysis.Verdict.ExitCode)
 		},
 	}
 	c.Flags().StringVar(&runs, "runs", filepath.Join("reports", "runs"), "folder in which runs land")

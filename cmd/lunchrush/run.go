@@ -150,18 +150,34 @@ func runOne(ctx context.Context, t *terminal, screen *screen, p place, s *scenar
 		return err
 	}
 	result, err := playOne(ctx, t, screen, stage, s, side, seed, plan, p.runs)
-	var kicked harness.Result
+	code := exitCodeOf(result)
 	if err == nil && kick && harness.WantsKick(result.Analysis.Stability, s) {
-		kicked, err = kickTest(ctx, t, screen, stage, s, side, seed, p.runs, result)
+		// The second run is another than the one that was asked for: it only tells what the first one's staying down means. Money
+		// that it lost is lost all the same.
+		kicked, kickErr := kickTest(ctx, t, screen, stage, s, side, seed, p.runs, result)
+		if exitCodeOf(kicked) == exitInvariant {
+			code = exitInvariant
+		}
+		if kickErr != nil && ctx.Err() == nil {
+			t.say("the second run broke off, and the verdict is that of the first: %v", kickErr)
+		} else {
+			err = kickErr
+		}
 	}
-	// The second run is another than the one that was asked for: it only tells what the first one's staying down means. Money
-	// that it lost is lost all the same.
-	if k := kicked.Analysis; err == nil && k != nil && k.Verdict.ExitCode == exitInvariant {
-		err = verdictOf(k)
-	} else if err == nil {
-		err = verdictOf(result.Analysis)
+	if err != nil {
+		err = unlessLost(t, code, err)
+	} else {
+		err = codeOf(code)
 	}
 	return closeStage(t, stage, err)
+}
+
+// exitCodeOf is the exit code that a run's verdict has, that of a pass when there is none.
+func exitCodeOf(r harness.Result) int {
+	if r.Analysis == nil {
+		return exitPass
+	}
+	return r.Analysis.Verdict.ExitCode
 }
 
 // kickTest plays a run that stayed down again, with a lull. The result is empty where there can be none.
@@ -246,13 +262,6 @@ func playOne(ctx context.Context, t *terminal, screen *screen, stage *harness.St
 		return result, fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
 	return result, err
-}
-
-func verdictOf(a *reports.Analysis) error {
-	if a.Verdict.ExitCode == exitPass {
-		return nil
-	}
-	return &verdictError{code: a.Verdict.ExitCode}
 }
 
 func because(why []string) string {

@@ -141,9 +141,9 @@ func send(ctx context.Context, e Exercise, sc *scenarios.Scenario, plan *simulat
 		return nil, 0, nil, err
 	}
 	defer func() { echoes = witness.close() }()
-	first, back := harness.GoFirst() // as any run has it
+	given, back := harness.GoFirst() // as any run has it
 	defer back()
-	m.Generator.First = first
+	m.Generator.First, m.Generator.Awake = given.First, given.Awake
 	_, err = world.Play(ctx, t.target())
 	return nil, 0, nil, err
 }

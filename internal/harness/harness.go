@@ -191,10 +191,10 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	first, back := turns.take()
+	given, back := turns.take()
 	playErr := s.play(ctx, o, plan, m, log)
 	back()
-	m.Generator.First = first
+	m.Generator.First, m.Generator.Awake = given.First, given.Awake
 	switch {
 	case ctx.Err() != nil:
 		m.Ended, m.Error = "interrupted", context.Cause(ctx).Error()

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -17,13 +18,20 @@ type precedence struct {
 	mu      sync.Mutex
 	players int           // guarded by mu
 	done    chan struct{} // guarded by mu; ends the refresher
+	vigil   io.Closer     // guarded by mu; keeps the processors awake until it is closed, see keepAwake
 }
 
 var turns precedence
 
-// GoFirst gives this process's threads precedence until back is called, as a run does while it is played. given is false where the
-// kernel refuses.
-func GoFirst() (given bool, back func()) { return turns.take() }
+// Given is what the kernel gave to this user.
+type Given struct {
+	First bool // this process's threads run before all ordinary ones of the machine
+	Awake bool // its processors do not sleep
+}
+
+// GoFirst gives this process's threads precedence, and processors that are awake, until back is called, as a run has them while it
+// is played.
+func GoFirst() (given Given, back func()) { return turns.take() }
 
 const (
 	// refresh is how soon a thread that the runtime has begun meanwhile has precedence as well: it is born without.
@@ -36,10 +44,10 @@ const (
 	spare = 128
 )
 
-var threads = sync.OnceFunc(func() { begin(spare) })
+var threads = sync.OnceFunc(func() { beginThreads(spare) })
 
-// begin makes the runtime have n threads, which it keeps and uses before it begins another.
-func begin(n int) {
+// beginThreads makes the runtime have n threads, which it keeps and uses before it begins another.
+func beginThreads(n int) {
 	var begun, all sync.WaitGroup
 	begun.Add(n)
 	all.Add(1)
@@ -55,25 +63,45 @@ func begin(n int) {
 	all.Done()
 }
 
-// take gives this process precedence until back is called; several may hold it at once. given is false where the kernel refuses.
-func (p *precedence) take() (given bool, back func()) {
+// take gives this process precedence until back is called; several may hold it at once.
+func (p *precedence) take() (given Given, back func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	threads()
 	inMemory()
-	if p.players++; p.players == 1 && p.apply(true) {
+	if p.players++; p.players == 1 {
+		p.begin()
+	}
+	return Given{First: p.done != nil, Awake: p.vigil != nil}, sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.players--; p.players == 0 {
+			p.end()
+		}
+	})
+}
+
+// begin and end: p.mu is held.
+func (p *precedence) begin() {
+	if vigil, err := keepAwake(); err == nil {
+		p.vigil = vigil
+	}
+	if p.apply(true) {
 		p.done = make(chan struct{})
 		go p.keep(p.done)
 	}
-	return p.done != nil, sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.players--; p.players == 0 && p.done != nil {
-			close(p.done)
-			p.done = nil
-			p.apply(false)
-		}
-	})
+}
+
+func (p *precedence) end() {
+	if p.done != nil {
+		close(p.done)
+		p.done = nil
+		p.apply(false)
+	}
+	if p.vigil != nil {
+		_ = p.vigil.Close() // a device's: nothing is written by it
+		p.vigil = nil
+	}
 }
 
 func (p *precedence) keep(done <-chan struct{}) {

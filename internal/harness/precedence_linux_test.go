@@ -26,7 +26,7 @@ func policyOf(t *testing.T) uint32 {
 func takeOrSkip(t *testing.T, p *precedence) (back func()) {
 	t.Helper()
 	given, back := p.take()
-	if given {
+	if given.First {
 		return back
 	}
 	back()
@@ -44,8 +44,8 @@ func TestThreadsGoFirstWhileARunIsPlayed(t *testing.T) {
 	p := &precedence{}
 	back := takeOrSkip(t, p)
 	again, backAgain := p.take()
-	if !again || policyOf(t) != unix.SCHED_RR {
-		t.Errorf("policy %d (given twice: %v)", policyOf(t), again)
+	if !again.First || policyOf(t) != unix.SCHED_RR {
+		t.Errorf("policy %d (given twice: %v)", policyOf(t), again.First)
 	}
 	back()
 	back() // does nothing more
@@ -83,7 +83,7 @@ func TestThreadsAreAsNiceAfterwardsAsTheyWere(t *testing.T) {
 		back()
 		attr, err := unix.SchedGetAttr(0, 0)
 		if err != nil || attr.Policy != unix.SCHED_NORMAL || attr.Nice != 7 {
-			t.Errorf("%+v, %v (given: %v)", attr, err, given)
+			t.Errorf("%+v, %v (given: %v)", attr, err, given.First)
 		}
 	}()
 	<-done

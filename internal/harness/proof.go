@@ -9,7 +9,8 @@ import (
 )
 
 // Prove plays both sides of a scenario on the stage, and those that it has besides, and tells what came of it. play makes
-// one run of the scenario that it is given; its error ends the proof, and is returned beside the sides that were played.
+// one run of the scenario that it is given; its error ends the proof, and is returned beside the sides that were played, the one that
+// broke off among them where it could be judged.
 func (s *Stage) Prove(ctx context.Context, sc *scenarios.Scenario, seed uint64, play func(ctx context.Context, sc *scenarios.Scenario, side string) (Result, error)) (reports.Proof, error) {
 	began := time.Now()
 	p := reports.Proof{
@@ -27,11 +28,13 @@ func (s *Stage) Prove(ctx context.Context, sc *scenarios.Scenario, seed uint64, 
 	for _, side := range ways {
 		result, err := play(ctx, side.sc, side.name)
 		p.Took = time.Since(began)
+		if result.Analysis != nil {
+			p.Sides = append(p.Sides, reports.ProofSide{Name: side.name, Fails: side.fails, Dir: result.Dir, Analysis: result.Analysis})
+		}
 		if err != nil {
 			p.Err = err
 			return p, err
 		}
-		p.Sides = append(p.Sides, reports.ProofSide{Name: side.name, Fails: side.fails, Dir: result.Dir, Analysis: result.Analysis})
 	}
 	return p, nil
 }

@@ -45,6 +45,7 @@ const (
 type votes struct {
 	passed, other, invalid int  // invalid are among the others
 	again                  bool // an invalid trial was played once more
+	confirmed              bool
 }
 
 // A found is the end of a search.
@@ -92,13 +93,12 @@ func (s *search) run(ctx context.Context) (found, error) {
 func (s *search) settle(ctx context.Context, f *found) (done bool, err error) {
 	stopped := f.stopped
 	for load := f.lower; load > 0; {
-		confirmed, ended, err := s.confirm(ctx, load)
+		ended, err := s.confirm(ctx, load)
 		*f = s.bounds()
 		switch f.stopped = stopped; {
 		case err != nil:
 			return false, err
-		case confirmed:
-			f.confirmed = true
+		case f.confirmed:
 			return true, nil
 		case ended:
 			f.stopped = outOfBudget
@@ -158,8 +158,8 @@ func (s *search) bisect(ctx context.Context) (stopped string, err error) {
 	}
 }
 
-// narrow goes on where bisect had to stop, from a lower bound that is confirmed. There is no majority before the confirmation, so that a
-// bound that is not confirmed never takes the place of one that is.
+// narrow goes on where bisect had to stop, from a lower bound that is confirmed. There is no majority before the confirmation: no trial
+// is spent on a load that could not take the confirmed one's place.
 func (s *search) narrow(ctx context.Context, f found) (found, error) {
 	for {
 		middle, wide := s.middle()
@@ -172,10 +172,10 @@ func (s *search) narrow(ctx context.Context, f found) (found, error) {
 		if !s.can(s.of, middle) {
 			return f, nil
 		}
-		confirmed, ended, err := s.confirm(ctx, middle)
+		ended, err := s.confirm(ctx, middle)
 		stopped := f.stopped
 		f = s.bounds()
-		f.confirmed, f.stopped = confirmed || f.lower < middle, stopped
+		f.stopped = stopped
 		if ended || err != nil {
 			return f, err
 		}
@@ -185,31 +185,32 @@ func (s *search) narrow(ctx context.Context, f found) (found, error) {
 // middle is the load between the bounds, and whether they are wide enough for one.
 func (s *search) middle() (load int, wide bool) {
 	f := s.bounds()
-	if f.lower == 0 || f.upper == 0 || float64(f.upper) <= float64(f.lower)*(1+s.resolution) || f.upper-f.lower <= 1 {
+	if f.lower == 0 || f.upper == 0 || float64(f.upper-1) <= float64(f.lower)*(1+s.resolution) { // loads are whole machines
 		return 0, false
 	}
 	load = int(math.Round(math.Sqrt(float64(f.lower) * float64(f.upper))))
 	return min(max(load, f.lower+1), f.upper-1), true
 }
 
-// confirm plays the lower bound until it is confirmed or cannot be any more.
-func (s *search) confirm(ctx context.Context, load int) (confirmed, ended bool, err error) {
+// confirm plays a load until it is confirmed or refused; ended when the budget ends it before.
+func (s *search) confirm(ctx context.Context, load int) (ended bool, err error) {
 	passed, other := 0, 0
 	for passed < s.need && other <= s.of-s.need {
 		if !s.can(1, load) {
-			return false, true, nil
+			return true, nil
 		}
 		yes, no, err := s.play(ctx, stepConfirm, load)
 		if err != nil {
-			return false, false, err
+			return false, err
 		}
 		passed, other = passed+yes, other+no
 	}
 	if passed >= s.need {
-		return true, false, nil
+		s.votes[load].confirmed = true
+	} else {
+		s.votes[load] = &votes{other: s.of, again: true} // refused, whatever it had before
 	}
-	s.votes[load] = &votes{other: s.of, again: true} // refused, whatever it had before
-	return false, false, nil
+	return false, nil
 }
 
 // decide plays a load until the majority of its trials is known; with first, one that passes at once is enough.
@@ -263,7 +264,7 @@ func (s *search) play(ctx context.Context, step string, load int) (yes, no int, 
 
 func (s *search) can(n, load int) bool { return s.afford == nil || s.afford(n, load) }
 
-// bounds are the least load that did not pass, and the greatest below it that did.
+// bounds are the least load that did not pass, and the greatest below it that did: the greatest that was confirmed, if one was.
 func (s *search) bounds() (f found) {
 	for load, v := range s.votes {
 		if v.passed <= v.other && (f.upper == 0 || load < f.upper) {
@@ -271,8 +272,11 @@ func (s *search) bounds() (f found) {
 		}
 	}
 	for load, v := range s.votes {
-		if v.passed > v.other && (f.upper == 0 || load < f.upper) {
-			f.lower = max(f.lower, load)
+		if v.passed <= v.other || f.upper > 0 && load > f.upper {
+			continue
+		}
+		if v.confirmed == f.confirmed && load > f.lower || v.confirmed && !f.confirmed {
+			f.lower, f.confirmed = load, v.confirmed
 		}
 	}
 	return f

@@ -252,6 +252,49 @@ func TestThreeOfFiveRefuseALoadForGood(t *testing.T) {
 	}
 }
 
+// Narrowing has its last five trials at the middle: one of them proves nothing and is played again, one fails, and no time is left for the
+// fourth that passes.
+func TestAConfirmedLoadIsNotGivenUpForOneWhoseConfirmationHadNoTimeToEnd(t *testing.T) {
+	k := &known{capacity: 6000}
+	left := 1 << 30
+	s := methods(nil)
+	s.trial = func(ctx context.Context, step string, load int) (string, error) {
+		outcome, err := k.trial(ctx, step, load)
+		switch left--; left {
+		case 4:
+			return reports.TrialInvalid, err
+		case 3:
+			return reports.TrialFailed, err
+		}
+		return outcome, err
+	}
+	s.afford = func(n, _ int) bool {
+		if n == s.majority+2*s.of {
+			return false // no bisection
+		}
+		return n <= left
+	}
+	// The budget is what the confirmation of the middle would take, from where it begins.
+	first := -1
+	inner := s.trial
+	s.trial = func(ctx context.Context, step string, load int) (string, error) {
+		switch {
+		case step == stepConfirm && first < 0:
+			first = load
+		case step == stepConfirm && load != first && left > s.of:
+			left = s.of
+		}
+		return inner(ctx, step, load)
+	}
+	f, err := s.run(t.Context())
+	if err != nil || left != 0 || f.lower != first || !f.confirmed {
+		t.Errorf("%+v, %v, with %d trials left; %d was confirmed", f, err, left, first)
+	}
+	if last := k.loads[len(k.loads)-1]; last <= first || f.upper <= last {
+		t.Errorf("the last trial was of %d, above %d and below %d", last, first, f.upper)
+	}
+}
+
 func TestErrorOfATrialEndsTheSearchWithWhatIsKnown(t *testing.T) {
 	k := &known{capacity: 3000}
 	s := methods(nil)

@@ -248,7 +248,7 @@ func (t *town) outages() *chaos.Balancer {
 	}
 }
 
-// end closes the balancer and then stops the processes, all at once: each may take seconds to end in order.
+// end closes the balancer and then stops the processes side by side: each may take seconds to end in order.
 func (t *town) end(ctx context.Context) error {
 	var errs []error
 	if t.balancer != nil {

@@ -157,6 +157,7 @@ type GeneratorCost struct {
 	OverRange int `json:"over_range"` // times longer than the histograms hold, recorded as their longest
 
 	First bool `json:"first,omitempty"` // its threads ran before all ordinary ones of the machine
+	Awake bool `json:"awake,omitempty"` // the machine's processors did not sleep meanwhile
 }
 
 // A Sample is one row of metrics.csv: one second of the run. Latencies are response times (from the due time) of the

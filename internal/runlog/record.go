@@ -8,7 +8,7 @@ type Event string
 const (
 	// The buyers' book. Key is the plan's key of the order; Order is known from the answer on.
 	BuyerIntent   Event = "buyer.intent"    // Key Machine Slot Channel: about to send POST /v1/orders
-	BuyerAnswer   Event = "buyer.answer"    // Key Order Fen Status Note(error code)
+	BuyerAnswer   Event = "buyer.answer"    // Key Order Fen Paid(what the label says, fen, when Fen is another price than it ever said in that time) Status Note(error code)
 	BuyerPayAgain Event = "buyer.pay-again" // Key Order Channel Status: a second way to pay was asked for
 	BuyerGone     Event = "buyer.gone"      // Key Order: will never pay (planned)
 
@@ -30,7 +30,7 @@ const (
 	CallAnswer Event = "call.answer" // Key Channel ID(the service's) N Fen Status OK(it is the right answer) Took Note(code, or what is wrong)
 
 	// The message queue's own figures, each second.
-	QueueSecond Event = "queue.second" // N(most messages in flight so far) Fen(messages that are in the queue now, waiting or in flight) Status(receives refused with OverLimit in that second)
+	QueueSecond Event = "queue.second" // N(most messages in flight so far) Fen(messages that are in the queue now, waiting or in flight) Status(receives in that second that found the limit in flight)
 
 	// The machines' book: the truth about goods.
 	MachineCommand   Event = "machine.command"   // Order Machine Slot ID(command) Note(kind: dispense, cancel)

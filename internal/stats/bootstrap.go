@@ -76,15 +76,19 @@ func resampledMedians(sorted []float64) []resampled {
 	share := func(k int) float64 { return float64(k) / float64(n) }
 	var list []resampled
 	upTo := 0.0
-	ways := math.Exp(lnChoose(n, r))
+	// ln of the share of ways in which r draws are among m of the samples and one of them at least is the outermost: r of 1,000 overflow without.
+	outermost := func(m int) float64 {
+		return float64(r)*math.Log(share(m)) + math.Log1p(-math.Pow(float64(m-1)/float64(m), float64(r)))
+	}
+	ways := lnChoose(n, r)
 	for i := 1; i <= n; i++ {
 		next := AtLeast(n, r, share(i))
 		same := next - upTo // the r-th draw is the i-th sample
 		upTo = next
 		if n%2 == 0 {
-			low := ways * (math.Pow(share(i), float64(r)) - math.Pow(share(i-1), float64(r)))
+			low := ways + outermost(i)
 			for j := i + 1; j <= n; j++ {
-				both := low * (math.Pow(share(n-j+1), float64(n-r)) - math.Pow(share(n-j), float64(n-r)))
+				both := math.Exp(low + outermost(n-j+1)) // n - r is r
 				list = append(list, resampled{halfway(sorted[i-1], sorted[j-1]), both})
 				same -= both
 			}

@@ -109,6 +109,23 @@ func TestTheIntervalIsOfItsSamples(t *testing.T) {
 	})
 }
 
+// Of n samples 1 to n the bounds of the median are about sqrt(n) ranks from the middle: 1.96 standard deviations of half a sqrt(n).
+func TestTheIntervalOfThousandsOfSamplesIsNarrow(t *testing.T) {
+	for _, n := range []int{1000, 1001, 1040, 2000} {
+		samples := make([]float64, n)
+		for i := range samples {
+			samples[i] = float64(i + 1)
+		}
+		got, err := BootstrapMedian(samples, 0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wide := (got.High - got.Low) / 2 / math.Sqrt(float64(n)); !(wide > 0.93 && wide < 1.03) {
+			t.Errorf("%d samples: %v to %v, %.3f sqrt(n) to either side, want 0.98", n, got.Low, got.High, wide)
+		}
+	}
+}
+
 // The bounds are written down rather than drawn; drawing them must come to the same.
 func TestDrawingAgainAndAgainTendsToTheBounds(t *testing.T) {
 	const draws = 20_000

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 func TestChoose(t *testing.T) {
@@ -198,6 +200,54 @@ func TestRequireLoopback(t *testing.T) {
 	for _, test := range tests {
 		if err := requireLoopback(test.addr); (err == nil) != test.ok {
 			t.Errorf("%q: %v", test.addr, err)
+		}
+	}
+}
+
+func TestWhatDatabasesSayOfAPortThatWasTakenIsUnderstood(t *testing.T) {
+	for _, test := range []struct {
+		said  string
+		taken bool
+	}{
+		{"1:M 30 Nov 2026 14:10:22.425 # Failed listening on port 29999 (TCP), aborting.", true},
+		{"[ERROR] Do you already have another server running on port: 29999 ?", true},
+		{"[ERROR] Do you already have another server running on socket: /tmp/db.sock ?", false},
+		{"listen tcp 127.0.0.1:80: bind: address already in use", true},
+		{"[ERROR] Aborting", false},
+	} {
+		if got := errors.Is(clash(errors.New(test.said)), errPortTaken); got != test.taken {
+			t.Errorf("%q: taken %v, want %v", test.said, got, test.taken)
+		}
+	}
+}
+
+func TestASilentProgramOnTheDatabasesPortIsNotWaitedFor(t *testing.T) {
+	defer func(was time.Duration) { tryLimit = was }(tryLimit)
+	tryLimit = 20 * time.Millisecond
+	silent, err := net.Listen("tcp", loopback(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	admin := mysql.NewConfig()
+	admin.User, admin.Net, admin.Addr = "root", "tcp", silent.Addr().String()
+	ended := errors.New("the database has ended")
+	for name, open := range map[string]func(alive func() error) error{
+		"by its administrator": func(alive func() error) error {
+			_, _, err := openDatabase(t.Context(), admin, admin.Addr, alive)
+			return err
+		},
+		"by one without a password": func(alive func() error) error { return lockUp(t.Context(), admin, alive) },
+	} {
+		asked := 0
+		err := open(func() error { // it ends while the first question is being asked
+			if asked++; asked > 1 {
+				return ended
+			}
+			return nil
+		})
+		if !errors.Is(err, ended) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

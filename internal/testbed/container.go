@@ -163,8 +163,10 @@ func (b *box) Stop(ctx context.Context) error {
 
 // stop asks the container's process to end, and reports whether it had to be killed: after stopGrace, or when ctx is done.
 func (b *box) stop(ctx context.Context) (killed bool, err error) {
-	if _, err := b.engine.ContainerKill(ctx, b.id, client.ContainerKillOptions{Signal: "SIGTERM"}); err != nil &&
-		!cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) && ctx.Err() == nil {
+	told := endTurn(ctx)
+	_, err = b.engine.ContainerKill(ctx, b.id, client.ContainerKillOptions{Signal: "SIGTERM"})
+	told()
+	if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) && ctx.Err() == nil {
 		return false, err
 	}
 	late := time.NewTimer(stopGrace)

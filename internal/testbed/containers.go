@@ -1,28 +1,26 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/go-sql-driver/mysql"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/modules/mariadb"
-	"github.com/testcontainers/testcontainers-go/modules/redis"
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// The containers testbed: MariaDB and both Redis in containers that publish on 127.0.0.1 only, the service in a container
+// The containers testbed: MariaDB and both Redis in containers that listen on 127.0.0.1 only, the service in a container
 // made of nothing but its executable, held to its CPUs and memory.
 
 func startContainers(ctx context.Context, spec Spec) (Stack, error) {
@@ -60,7 +58,9 @@ func (e *engine) removeAll(ctx context.Context, l *ledger) error {
 	}
 	var failed []error
 	for _, c := range found.Items {
+		told := endTurn(ctx)
 		_, err := e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		told()
 		if err != nil && !cerrdefs.IsNotFound(err) {
 			failed = append(failed, fmt.Errorf("container %s: %w", c.ID, err))
 		}
@@ -117,132 +117,157 @@ func (s *stack) startContainerParts(ctx context.Context, e *engine, binary strin
 	return err
 }
 
-// customizers are what every container of the testbed has.
-func (s *stack) customizers(part Part, port network.Port, hostPort int) []testcontainers.ContainerCustomizer {
-	return []testcontainers.ContainerCustomizer{
+// runContainer starts a container of the testbed's own with testcontainers and takes it over: its log, its end.
+//
+// It has the host's network and listens on 127.0.0.1 itself, as args tell it to. A port that the engine publishes is a second program
+// that copies every byte, which took more than half of the database's own processor time where it was looked at.
+func (s *stack) runContainer(ctx context.Context, e *engine, part Part, image string, env map[string]string, args ...string) (*box, error) {
+	c, err := testcontainers.Run(ctx, image,
 		testcontainers.WithName(s.containerName(part)),
 		testcontainers.WithLabels(map[string]string{labelStack: s.ledger.path}),
-		testcontainers.WithExposedPorts(port.String()),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
-			// The engine would publish on every interface of the machine, and on a port that somebody's outgoing
-			// connection may hold: it takes them one after the other from the range of those.
+			h.NetworkMode = "host"
 			s.spec.Held.ground().seat(&h.Resources)
-			h.PortBindings = network.PortMap{port: {{
-				HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(hostPort),
-			}}}
 		}),
-		// Readiness is an answer, and is waited for here: a line in a log differs between images and stays from an
-		// earlier start, and testcontainers' own waits dial before the address has been looked at.
+		testcontainers.WithEnv(env),
+		testcontainers.WithCmd(args...),
+		// Readiness is an answer, and is waited for by the caller: a line in a log differs between images and stays from an earlier start.
 		testcontainers.WithWaitStrategy(wait.ForNop(func(context.Context, wait.StrategyTarget) error { return nil })),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", part, err)
 	}
+	return s.adoptContainer(ctx, e, part, c.GetContainerID())
 }
 
 func (s *stack) containerName(part Part) string {
 	return folderPrefix + s.ledger.id + "-" + string(part) + "-" + randomHex(2)
 }
 
-func (s *stack) startRedisContainer(ctx context.Context, e *engine, part Part, image string) (string, error) {
-	port := network.MustParsePort("6379/tcp")
-	var c *redis.RedisContainer
-	err := withFreePort(func(hostPort int) (err error) {
-		c, err = redis.Run(ctx, image, append(s.customizers(part, port, hostPort),
-			testcontainers.WithCmd("--save", "", "--appendonly", "no", "--protected-mode", "no"))...)
-		return clash(err)
-	})
+// adoptContainer takes over a container that has been started.
+func (s *stack) adoptContainer(ctx context.Context, e *engine, part Part, id string) (*box, error) {
+	b := newBox(e, part, id, s.spec.LogDir)
+	output, err := e.ContainerLogs(context.WithoutCancel(ctx), id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true})
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", part, err)
+		return nil, fmt.Errorf("%s: log: %w", part, err)
 	}
-	b, addr, err := s.adoptContainer(ctx, e, part, c.GetContainerID(), port)
-	if err != nil {
-		return "", err
+	if err := b.keepLog(output, nil); err != nil {
+		return nil, fmt.Errorf("%s: log: %w", part, err)
 	}
-	err = poll(ctx, redisLimit, 5*time.Millisecond, func() error {
-		if b.gone() {
-			return nil
-		}
-		if err := dials(ctx, addr); err != nil {
+	b.await()
+	return b, s.adopt(part, b)
+}
+
+// alive is the error of a container that has ended, marked if it ended because its port was taken.
+func (b *box) alive() error {
+	if !b.gone() {
+		return nil
+	}
+	return clash(errors.Join(b.Err(), errors.New("its container has ended")))
+}
+
+func (s *stack) startRedisContainer(ctx context.Context, e *engine, part Part, image string) (addr string, err error) {
+	err = withFreePort(func(port int) error {
+		addr = loopback(port)
+		// A name that is this one's alone: another program may have taken the port, and be a Redis too.
+		name := randomHex(8) + ".rdb"
+		b, err := s.runContainer(ctx, e, part, image, nil,
+			"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--protected-mode", "no",
+			"--save", "", "--appendonly", "no", "--dbfilename", name)
+		if err != nil {
 			return err
 		}
-		return withRedis(addr, func(c *goredis.Client) error { return c.Ping(ctx).Err() })
+		err = poll(ctx, redisLimit, 5*time.Millisecond, func() error {
+			if b.gone() {
+				return nil
+			}
+			if err := dials(ctx, addr); err != nil {
+				return err
+			}
+			return withRedis(addr, func(c *goredis.Client) error {
+				found, err := c.ConfigGet(ctx, "dbfilename").Result()
+				if err == nil && found["dbfilename"] != name {
+					err = fmt.Errorf("%s is answered by another Redis: %w", addr, errPortTaken)
+				}
+				return err
+			})
+		})
+		if err = cmp.Or(b.alive(), err); err != nil {
+			return errors.Join(fmt.Errorf("%s does not answer at %s: %w", part, addr, err), b.Kill())
+		}
+		return nil
 	})
-	if b.gone() {
-		err = b.Err()
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s does not answer at %s: %w", part, addr, err)
-	}
-	return addr, nil
+	return addr, err
 }
 
 func (s *stack) startDatabaseContainer(ctx context.Context, e *engine, image string) error {
-	port := network.MustParsePort("3306/tcp")
-	password := randomHex(8)
-	var c *mariadb.MariaDBContainer
-	err := withFreePort(func(hostPort int) (err error) {
-		c, err = mariadb.Run(ctx, image, append(s.customizers(PartMySQL, port, hostPort),
-			testcontainers.WithEnv(map[string]string{"MARIADB_USER": "root", "MARIADB_PASSWORD": password, "MARIADB_DATABASE": ""}),
-			testcontainers.WithCmd(append([]string{
-				"--max-connections=" + strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
-				"--character-set-server=utf8mb4", "--default-time-zone=+00:00", "--skip-name-resolve",
-			}, s.spec.logging()...)...),
-			// The module exposes a second port, which mariadbd does not even listen on: what is exposed is published.
-			testcontainers.CustomizeRequestOption(func(r *testcontainers.GenericContainerRequest) error {
-				r.ExposedPorts = []string{port.String()}
-				return nil
-			}),
-		)...)
-		return clash(err)
+	return withFreePort(func(port int) error {
+		b, admin, err := s.runDatabase(ctx, e, PartMySQL, image, port, append([]string{
+			"--max-connections=" + strconv.Itoa(s.spec.connections()), "--innodb-flush-log-at-trx-commit=1",
+			"--character-set-server=utf8mb4", "--default-time-zone=+00:00", "--skip-name-resolve",
+		}, s.spec.logging()...))
+		if err != nil {
+			return err
+		}
+		if s.admin, s.dsn, err = openDatabase(ctx, admin, loopback(port), b.alive); err != nil {
+			return errors.Join(err, b.Kill())
+		}
+		return nil
 	})
+}
+
+// runDatabase starts a database in a container, and returns its administrator when it answers him.
+func (s *stack) runDatabase(ctx context.Context, e *engine, part Part, image string, port int, args []string) (*box, *mysql.Config, error) {
+	admin := mysql.NewConfig()
+	admin.User, admin.Passwd, admin.Net, admin.Addr = "root", randomHex(8), "tcp", loopback(port)
+	b, err := s.runContainer(ctx, e, part, image, map[string]string{"MARIADB_ROOT_PASSWORD": admin.Passwd},
+		append(args, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port))...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", PartMySQL, err)
+		return nil, nil, err
 	}
-	b, addr, err := s.adoptContainer(ctx, e, PartMySQL, c.GetContainerID(), port)
+	if err := lockUp(ctx, admin, b.alive); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s does not answer: %w", part, err), b.Kill())
+	}
+	return b, admin, nil
+}
+
+// lockUp waits until an image's database answers, and sees to it that its administrator needs the password. Debian's tables
+// have a root for 127.0.0.1 itself who needs none, beside the one whom the image gives a password; on the host's network it
+// is that one who logs in.
+func lockUp(ctx context.Context, admin *mysql.Config, alive func() error) error {
+	open := admin.Clone()
+	open.Passwd, open.Logger = "", &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(open)
 	if err != nil {
 		return err
 	}
-	admin := mysql.NewConfig()
-	admin.User, admin.Passwd, admin.Net, admin.Addr = "root", password, "tcp", addr
-	s.admin, s.dsn, err = openDatabase(ctx, admin, addr, func() error {
-		if !b.gone() {
-			return nil
+	db := sql.OpenDB(connector)
+	defer func() { _ = db.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, databaseLimit)
+	defer cancel()
+	var gone error
+	return poll(ctx, databaseLimit, 10*time.Millisecond, func() error {
+		if gone = alive(); gone != nil {
+			cancel()
+			return gone
 		}
-		return errors.Join(b.Err(), errors.New("its container has ended"))
+		err := answered(ctx, func(ctx context.Context) error {
+			_, err := db.ExecContext(ctx, "ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '"+admin.Passwd+"'")
+			return err
+		})
+		if denied := (*mysql.MySQLError)(nil); errors.As(err, &denied) && denied.Number == errAccessDenied {
+			return nil // another image: there is no such root, or he has his password
+		}
+		return err
 	})
-	return err
 }
 
-// adoptContainer takes over a container that testcontainers has started: its log, its end, its address. An address that
-// is not loopback is refused before anybody dials it.
-func (s *stack) adoptContainer(ctx context.Context, e *engine, part Part, id string, port network.Port) (*box, string, error) {
-	b, err := s.adoptRunning(ctx, e, part, id)
-	if err != nil {
-		return nil, "", err
-	}
-	r, err := e.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", part, err)
-	}
-	var bound []network.PortBinding
-	if r.Container.NetworkSettings != nil {
-		bound = r.Container.NetworkSettings.Ports[port]
-	}
-	if len(bound) == 0 {
-		if b.gone() {
-			return nil, "", b.Err()
-		}
-		return nil, "", fmt.Errorf("%s: port %s is not published", part, port)
-	}
-	for _, p := range bound {
-		if err := requireLoopback(net.JoinHostPort(p.HostIP.String(), p.HostPort)); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", part, err)
-		}
-	}
-	return b, net.JoinHostPort(bound[0].HostIP.String(), bound[0].HostPort), nil
-}
+// errAccessDenied is MySQL's number for a login that was refused.
+const errAccessDenied = 1045
 
 // launchContainer starts a service in a container.
 //
-// It has the host's network: the service, the databases' published ports and the simulator's upstreams all meet on
+// It has the host's network: the service, the databases and the simulator's upstreams all meet on
 // 127.0.0.1. With a network of its own the service could reach the simulator only through the bridge's address on the
 // host, so the simulator would have to listen outside loopback and the load would leave it.
 func (s *stack) launchContainer(ctx context.Context, e *engine, image string, spec ServiceSpec) (Instance, error) {

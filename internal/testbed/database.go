@@ -22,6 +22,9 @@ const (
 // sessionsLimit is how long the sessions that a run has left may take to end once they are told to.
 const sessionsLimit = 30 * time.Second
 
+// tryLimit is for one try to reach an engine that may not be up yet; it answers in milliseconds when it is. Tests change it.
+var tryLimit = 5 * time.Second
+
 // A database is the harness's own way in, as the engine's administrator: MariaDB keeps one connection for it when the
 // service has taken all the others.
 type database struct {
@@ -51,7 +54,7 @@ func openDatabase(ctx context.Context, admin *mysql.Config, addr string, alive f
 			cancel()
 			return gone
 		}
-		return db.PingContext(ctx)
+		return answered(ctx, db.PingContext)
 	})
 	if err != nil {
 		return database{}, "", fmt.Errorf("database does not answer: %w", errors.Join(err, db.Close()))
@@ -76,6 +79,13 @@ func openDatabase(ctx context.Context, admin *mysql.Config, addr string, alive f
 	dsn.Loc = time.UTC
 	dsn.Params = map[string]string{"charset": "utf8mb4"}
 	return d, dsn.FormatDSN(), nil
+}
+
+// answered asks for no longer than tryLimit: another program may have taken the port, and be silent.
+func answered(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	return ask(ctx)
 }
 
 func emptying() []string {
@@ -135,22 +145,6 @@ func (d database) close() error {
 		return nil
 	}
 	return d.db.Close()
-}
-
-// move follows the engine to another address.
-func (d *database) move(addr string) error {
-	if d.admin.Net != "tcp" {
-		return nil // a socket stays where it is
-	}
-	d.admin.Addr = addr
-	connector, err := mysql.NewConnector(d.admin)
-	if err != nil {
-		return err
-	}
-	old := d.db
-	d.db = sql.OpenDB(connector)
-	d.db.SetMaxOpenConns(1)
-	return old.Close()
 }
 
 // version is what the engine calls itself: "MariaDB 10.11.19", "MySQL 8.0.40".

@@ -80,7 +80,7 @@ func openEngine(ctx context.Context) (*engine, error) {
 }
 
 func notAnswering(host string) error {
-	return fmt.Errorf("the engine at %s takes connections and does not answer within %v", host, engineLimit)
+	return fmt.Errorf("the engine at %s takes connections and does not answer within %v; one older than 20.10.27 may have locked itself up (moby/moby#42545), and must be started again", host, engineLimit)
 }
 
 // engineHost is DOCKER_HOST, or the first usual socket that exists. Only a socket proves an engine on this machine.
@@ -217,7 +217,9 @@ func (s *Sweep) sweepContainers(ctx context.Context, ledgers string) error {
 		if _, err := os.Stat(owner); err == nil {
 			continue // its harness is alive, or its ledger could not be swept
 		}
+		told := endTurn(ctx)
 		_, err := e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		told()
 		if err != nil && !cerrdefs.IsNotFound(err) {
 			failed = append(failed, fmt.Errorf("container %s: %w", name, err))
 			continue

@@ -37,9 +37,9 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 // errPortTaken is a start that failed because somebody else took the port.
 var errPortTaken = errors.New("port was taken by somebody else")
 
-// clashes are MariaDB's, Redis's and the engine's words for a port that is taken. The last one is what MariaDB ends with; of a socket
-// that is taken it says "on socket", which another port does not cure.
-var clashes = []string{"address already in use", "port is already allocated", "do you already have another server running on port"}
+// clashes are what MariaDB and Redis end with when their port is taken. Of a socket that is taken MariaDB says "on socket", which another
+// port does not cure.
+var clashes = []string{"address already in use", "failed listening on port", "do you already have another server running on port"}
 
 // clash marks an error that says that the port was taken.
 func clash(err error) error {

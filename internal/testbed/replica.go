@@ -12,10 +12,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/client"
-	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/wait"
 )
 
 // A replica of the database, which applies each change some time after the primary: what a read/write-split connection
@@ -127,96 +123,19 @@ func (s *stack) startReplica(ctx context.Context, found programs) error {
 	})
 }
 
-// startReplicaContainer starts it in a container with the host's network, as the service's is: it reaches the primary where
-// that is published, and listens on 127.0.0.1 itself.
+// startReplicaContainer starts it in a container.
 func (s *stack) startReplicaContainer(ctx context.Context, e *engine, image string) error {
 	return withFreePort(func(port int) error {
-		password := randomHex(8)
-		c, err := testcontainers.Run(ctx, image,
-			testcontainers.WithName(s.containerName(PartReplica)),
-			testcontainers.WithLabels(map[string]string{labelStack: s.ledger.path}),
-			testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
-				h.NetworkMode = "host"
-				s.spec.Held.ground().seat(&h.Resources)
-			}),
-			testcontainers.WithEnv(map[string]string{"MARIADB_ROOT_PASSWORD": password}),
-			testcontainers.WithCmd(append(following(), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port))...),
-			testcontainers.WithWaitStrategy(wait.ForNop(func(context.Context, wait.StrategyTarget) error { return nil })),
-		)
-		if err != nil {
-			return clash(err)
-		}
-		b, err := s.adoptRunning(ctx, e, PartReplica, c.GetContainerID())
+		b, admin, err := s.runDatabase(ctx, e, PartReplica, image, port, following())
 		if err != nil {
 			return err
 		}
-		admin := mysql.NewConfig()
-		admin.User, admin.Passwd, admin.Net, admin.Addr = "root", password, "tcp", loopback(port)
-		alive := func() error {
-			if !b.gone() {
-				return nil
-			}
-			return clash(errors.Join(b.Err(), errors.New("its container has ended")))
-		}
-		err = lockUp(ctx, admin, alive)
-		if err != nil {
-			return errors.Join(err, b.Kill())
-		}
-		r, err := openReplica(ctx, admin, loopback(port), alive)
+		r, err := openReplica(ctx, admin, loopback(port), b.alive)
 		if err != nil {
 			return errors.Join(err, b.Kill())
 		}
 		return s.follow(ctx, r)
 	})
-}
-
-// lockUp waits until an image's database answers, and sees to it that its administrator needs the password. Debian's tables
-// have a root for 127.0.0.1 itself who needs none, beside the one whom the image gives a password; on the host's network it
-// is that one who logs in.
-func lockUp(ctx context.Context, admin *mysql.Config, alive func() error) error {
-	open := admin.Clone()
-	open.Passwd, open.Logger = "", &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(open)
-	if err != nil {
-		return err
-	}
-	db := sql.OpenDB(connector)
-	defer func() { _ = db.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, databaseLimit)
-	defer cancel()
-	var gone error
-	err = poll(ctx, databaseLimit, 10*time.Millisecond, func() error {
-		if gone = alive(); gone != nil {
-			cancel()
-			return gone
-		}
-		_, err := db.ExecContext(ctx, "ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '"+admin.Passwd+"'")
-		if denied := (*mysql.MySQLError)(nil); errors.As(err, &denied) && denied.Number == errAccessDenied {
-			return nil // another image: there is no such root, or he has his password
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", PartReplica, err)
-	}
-	return nil
-}
-
-// errAccessDenied is MySQL's number for a login that was refused.
-const errAccessDenied = 1045
-
-// adoptRunning takes over a container that has the host's network: nothing is published.
-func (s *stack) adoptRunning(ctx context.Context, e *engine, part Part, id string) (*box, error) {
-	b := newBox(e, part, id, s.spec.LogDir)
-	output, err := e.ContainerLogs(context.WithoutCancel(ctx), id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true})
-	if err != nil {
-		return nil, fmt.Errorf("%s: log: %w", part, err)
-	}
-	if err := b.keepLog(output, nil); err != nil {
-		return nil, fmt.Errorf("%s: log: %w", part, err)
-	}
-	b.await()
-	return b, s.adopt(part, b)
 }
 
 // openReplica waits until it answers and makes the same database and user as the primary has, the user with a password of

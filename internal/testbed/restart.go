@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/redis/go-redis/v9"
 )
@@ -36,13 +35,6 @@ func (s *stack) AdminDSN() string {
 	c := s.admin.admin.Clone()
 	c.DBName = databaseName
 	return c.FormatDSN()
-}
-
-// ports are where the parts listen inside their containers.
-var ports = map[Part]network.Port{
-	PartMySQL: network.MustParsePort("3306/tcp"),
-	PartCache: network.MustParsePort("6379/tcp"),
-	PartQueue: network.MustParsePort("6379/tcp"),
 }
 
 func (s *stack) Keeps(name Part) bool {
@@ -106,9 +98,7 @@ func (s *stack) Restart(ctx context.Context, name Part) (Instance, string, error
 		err = errors.New("cannot be started again")
 	}
 	if err == nil {
-		err = s.moved(name, addr)
-	}
-	if err == nil {
+		s.moved(name, addr)
 		err = s.answering(ctx, name)
 	}
 	if err != nil {
@@ -134,13 +124,15 @@ func (s *stack) restartProcess(ctx context.Context, old *process) (addr string, 
 	return s.address(old.part)
 }
 
-// restartContainer starts the container again; the engine publishes it on another port.
+// restartContainer starts the container again: on its old port.
 func (s *stack) restartContainer(ctx context.Context, old *box) (addr string, err error) {
 	if _, err := old.engine.ContainerStart(ctx, old.id, client.ContainerStartOptions{}); err != nil {
 		return "", err
 	}
-	_, addr, err = s.adoptContainer(ctx, old.engine, old.part, old.id, ports[old.part])
-	return addr, err
+	if _, err := s.adoptContainer(ctx, old.engine, old.part, old.id); err != nil {
+		return "", err
+	}
+	return s.address(old.part)
 }
 
 // address is where a part listened last.
@@ -161,26 +153,17 @@ func (s *stack) address(name Part) (string, error) {
 	}
 }
 
-// moved notes where a part listens now.
-func (s *stack) moved(name Part, addr string) error {
+// moved notes where a part listens now: a database stays where it was.
+func (s *stack) moved(name Part, addr string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch name {
 	case PartCache:
 		s.cache = addr
-		return nil
 	case PartQueue:
 		s.queue = addr
-		return nil
-	default: // the database; another part has no address of its own here
+	default:
 	}
-	dsn, err := mysql.ParseDSN(s.dsn)
-	if err != nil || dsn.Addr == addr {
-		return err
-	}
-	dsn.Addr = addr
-	s.dsn = dsn.FormatDSN()
-	return s.admin.move(addr)
 }
 
 // answering waits until the part answers, or has ended again.

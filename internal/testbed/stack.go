@@ -351,25 +351,17 @@ func (s *stack) farewell(name Part, err error) error {
 	return err
 }
 
-// stopParts stops the services in reverse order, then what they stood on, all at once: stopping a container takes the
-// engine half a second.
+// stopParts stops the services in reverse order, then what they stood on, one after the other.
 func (s *stack) stopParts(ctx context.Context, order []Part) []error {
-	var failed []error
-	var ground []Part
-	for _, name := range slices.Backward(order) {
-		if name.underService() {
-			ground = append(ground, name)
-			continue
+	var errs []error
+	for _, ground := range []bool{false, true} {
+		for _, name := range slices.Backward(order) {
+			if name.underService() == ground {
+				errs = append(errs, s.Part(name).Stop(ctx))
+			}
 		}
-		failed = append(failed, s.Part(name).Stop(ctx))
 	}
-	errs := make([]error, len(ground))
-	var wait sync.WaitGroup
-	for i, name := range ground {
-		wait.Go(func() { errs[i] = s.Part(name).Stop(ctx) })
-	}
-	wait.Wait()
-	return append(failed, errs...)
+	return errs
 }
 
 // underService reports whether the part is the testbed's own: a database that services stand on.

@@ -190,6 +190,11 @@ func TestTheProgressRowIsAHotSpot(t *testing.T) {
 			if sold := bought(town); sold != answers[201] {
 				t.Errorf("%d sold", sold)
 			}
+			var shown struct{ Sold int }
+			_, body := town.Do("GET", town.Public+"/v1/bids/b1", nil)
+			if err := json.Unmarshal([]byte(body), &shown); err != nil || shown.Sold != answers[201] {
+				t.Errorf("the bar shows %s for %d who bought: who was turned away is not on it, and nothing is taken off it for him", body, answers[201])
+			}
 		})
 	}
 }

@@ -39,7 +39,7 @@ type Message struct {
 // Counts are a queue's figures since its making, and now.
 type Counts struct {
 	Sent, Received, Deleted int // messages; a message that is received twice counts twice
-	Refused                 int // receives answered with OverLimit
+	Refused                 int // receives that found the limit in flight: OverLimit, or a long poll that waits
 	Stale                   int // deletes whose receipt was not that of the last delivery: they did nothing
 	Visible, InFlight       int // now
 	Most                    int // in flight at one time
@@ -127,7 +127,7 @@ func (q *Queue) Receive(ctx context.Context, most int, wait, visibility time.Dur
 	}
 	visibility = min(visibility, MaxVisibility)
 	end := time.Now().Add(wait)
-	for {
+	for first := true; ; first = false {
 		now := time.Now()
 		q.mu.Lock()
 		q.land(now)
@@ -137,8 +137,10 @@ func (q *Queue) Receive(ctx context.Context, most int, wait, visibility time.Dur
 			q.mu.Unlock()
 			return got, nil
 		}
-		if room <= 0 && wait == 0 {
+		if room <= 0 && first {
 			q.counts.Refused++
+		}
+		if room <= 0 && wait == 0 {
 			q.mu.Unlock()
 			return nil, ErrOverLimit
 		}

@@ -76,7 +76,7 @@ func TestThePollsAtTheLimit(t *testing.T) {
 		if got, err := q.Receive(t.Context(), 1, 5*time.Second, 0); err != nil || len(got) != 1 || time.Since(began) != 2*time.Second {
 			t.Fatalf("%v, %v after %v, want the fourth as soon as there is room", got, err, time.Since(began))
 		}
-		if c := q.Counts(); c.Refused != 1 || c.InFlight != 3 || c.Sent != 4 || c.Deleted != 1 {
+		if c := q.Counts(); c.Refused != 3 || c.InFlight != 3 || c.Sent != 4 || c.Deleted != 1 {
 			t.Errorf("the counts are %+v", c)
 		}
 	})
