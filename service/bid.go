@@ -59,7 +59,7 @@ type BidTotals struct {
 var (
 	ErrUnknownBid = errors.New("unknown bid")
 	ErrBidClosed  = errors.New("the bid is closed")
-	// ErrBidBusy: the progress row was written by others in each of the tries.
+	// ErrBidBusy: another wrote the progress row between its being read and written.
 	ErrBidBusy = errors.New("too many buy at this moment")
 	// ErrShareReturned: this request's share was reserved and went back.
 	ErrShareReturned = errors.New("the reservation went back")

@@ -171,26 +171,20 @@ func (s *Store) BidTotals(ctx context.Context, bidID string) (t service.BidTotal
 	return t, nil
 }
 
-// progressTries bounds the optimistic lock of AddProgress. The account names no number.
-const progressTries = 3
-
-// AddProgress moves the progress row as it was (progress row): read it, write it if nobody did meanwhile, and read it
-// again if somebody did, a few times.
+// AddProgress moves the progress row as it was (progress row): read it, and write it if nobody did meanwhile.
 //
 // What hurts: everyone who buys writes this one row, and of those who read the same version one wins. The more buy at
-// once, the more lose all their tries, and their purchase with it.
+// once, the more lose, and their purchase with it.
 func (s *Store) AddProgress(ctx context.Context, bidID string, units int64) error {
-	for range progressTries {
-		var sold, version int64
-		if err := s.db.QueryRowContext(ctx, `SELECT sold, version FROM bid_progress WHERE bid_id = ?`, bidID).Scan(&sold, &version); err != nil {
-			return err
-		}
-		moved, err := s.moved(ctx, `UPDATE bid_progress SET sold = ?, version = ? WHERE bid_id = ? AND version = ?`, sold+units, version+1, bidID, version)
-		if err != nil || moved {
-			return err
-		}
+	var sold, version int64
+	if err := s.db.QueryRowContext(ctx, `SELECT sold, version FROM bid_progress WHERE bid_id = ?`, bidID).Scan(&sold, &version); err != nil {
+		return err
 	}
-	return service.ErrBidBusy
+	moved, err := s.moved(ctx, `UPDATE bid_progress SET sold = ?, version = ? WHERE bid_id = ? AND version = ?`, sold+units, version+1, bidID, version)
+	if err == nil && !moved {
+		err = service.ErrBidBusy
+	}
+	return err
 }
 
 // Progress reads the progress row.
