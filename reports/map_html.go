@@ -177,10 +177,11 @@ func cellLines(c *MapCell, step float64) []string {
 // drawBoundary is the line between what comes back and what stays down, where no load of the map lies between them.
 func (m *StabilityMap) drawBoundary(d *svg.Drawing, x func(float64) float64, y func(int) float64, high float64) {
 	var line []svg.Point
-	for row, trigger := range slices.Backward(m.TriggersNS) {
-		row = len(m.TriggersNS) - 1 - row
+	for i, trigger := range slices.Backward(m.TriggersNS) {
+		row := len(m.TriggersNS) - 1 - i
 		low, first := m.between(trigger)
-		if first-low > 1 || first == len(m.LoadsPerS) && low < 0 {
+		contradicts := i < len(m.Rows) && m.Rows[i].UpBeyond != nil
+		if first-low > 1 || first == len(m.LoadsPerS) && low < 0 || contradicts {
 			line = append(line, svg.Point{X: 0, Y: math.NaN()})
 			continue
 		}

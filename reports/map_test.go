@@ -104,6 +104,10 @@ func TestARowThatContradictsItselfHasNoBoundary(t *testing.T) {
 	if r := m.Rows[0]; r.UpTo != 8 || r.DownFrom != 10 || r.Narrow || m.ExitCode() != ExitInconclusive {
 		t.Errorf("%+v, exit code %d", r, m.ExitCode())
 	}
+	var text bytes.Buffer
+	if err := WriteMapText(&text, m); err != nil || strings.Contains(text.String(), "|") {
+		t.Errorf("%v, a boundary is drawn:\n%s", err, &text)
+	}
 	if got := m.boundary(m.Rows[0]); got != "stays down at 10 orders/s and comes back at 12 and 14: there is no boundary to name" {
 		t.Error(got)
 	}

@@ -48,7 +48,7 @@ func WriteMapText(w io.Writer, m *StabilityMap) error {
 		}
 		for k, load := range m.LoadsPerS {
 			bar := " "
-			if k > 0 && k == high && high-low <= 1 {
+			if k > 0 && k == high && high-low <= 1 && m.Rows[i].UpBeyond == nil {
 				bar = "|"
 			}
 			fmt.Fprintf(tw, "%s %s\t", bar, m.letter(load, trigger))

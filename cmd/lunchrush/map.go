@@ -279,12 +279,12 @@ func runSweep(ctx context.Context, t *terminal, s *harness.Sweep, p place) error
 		_ = reports.WriteMapText(t.out, s.Map) // to a terminal
 		fmt.Fprintf(t.out, "map:  %s\n", filepath.Join(s.Dir, reports.MapPage))
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		t.say("hint: `lunchrush map %s --resume %s` goes on, with the same flags", s.Scenario.Name, s.Dir)
-		return fmt.Errorf("interrupted after %d cells: %w", len(s.Map.Cells), context.Cause(ctx))
-	case err != nil:
-		return err
+		err = fmt.Errorf("interrupted after %d cells: %w", len(s.Map.Cells), context.Cause(ctx))
+	}
+	if err != nil {
+		return unlessLost(t, s.Map.ExitCode(), err)
 	}
 	return codeOf(s.Map.ExitCode())
 }

@@ -120,7 +120,7 @@ func (a *proveAll) runMutants(ctx context.Context, t *terminal, suite *harness.S
 	}
 	fmt.Fprintf(t.out, "in %s\n", roundSeconds(time.Since(began)))
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %d mutants: %w", len(mutants), context.Cause(ctx))
+		return unlessLost(t, reports.MutantsExit(mutants), fmt.Errorf("interrupted after %d mutants: %w", len(mutants), context.Cause(ctx)))
 	}
 	return codeOf(reports.MutantsExit(mutants))
 }

@@ -198,6 +198,9 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	switch {
 	case ctx.Err() != nil:
 		m.Ended, m.Error = "interrupted", context.Cause(ctx).Error()
+		if playErr == nil { // while the books were collected, or the service stopped
+			playErr = fmt.Errorf("interrupted at its end: %w", errors.Join(ctx.Err(), context.Cause(ctx)))
+		}
 	case playErr != nil:
 		m.Ended, m.Error = "error", playErr.Error()
 	default:

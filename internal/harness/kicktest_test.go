@@ -41,7 +41,7 @@ func TestARunThatStaysDownIsPlayedAgainWithALull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kicked.Kick.For != 27*time.Second || kicked.At(kicked.Kick.At) != (18+18+84)*time.Second || kicked.Length() != (18+18+84+27+29)*time.Second {
+	if kicked.Kick.For != 32*time.Second || kicked.At(kicked.Kick.At) != (18+18+84)*time.Second || kicked.Length() != (18+18+84+32+29)*time.Second {
 		t.Errorf("a lull of %v at %v, %v in all", kicked.Kick.For, kicked.At(kicked.Kick.At), kicked.Length())
 	}
 	if WantsKick(&down, kicked) {

@@ -102,7 +102,7 @@ func (s *Suite) controls(ctx context.Context) []*control {
 	order := s.order()
 	one := func(ctx context.Context, l *lane, i int) {
 		c := l.control(ctx, s.Scenarios[i])
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && c.code != reports.ExitViolated {
 			return
 		}
 		found[i] = c
@@ -138,7 +138,11 @@ func (l *lane) control(ctx context.Context, sc *scenarios.Scenario) *control {
 		Scenario: sc, Side: Hardened, Label: "with-all-cures", Seed: s.Seed, RunsDir: s.RunsDir, Version: s.Version, Args: s.Args,
 	})
 	if err != nil {
-		return &control{doubt: errors.Join(err, l.leave()).Error(), code: 1}
+		c := &control{doubt: errors.Join(err, l.leave()).Error(), code: 1}
+		if a := result.Analysis; a != nil && a.Verdict.ExitCode == reports.ExitViolated {
+			c.code = reports.ExitViolated
+		}
+		return c
 	}
 	v := result.Analysis.Verdict
 	c := &control{code: v.ExitCode}

@@ -88,7 +88,7 @@ func (s *Sweep) Run(ctx context.Context) (err error) {
 		s.Tell(fmt.Sprintf("%s orders/s, trigger %s: %s of load", rateText(load), time.Duration(trigger), sc.Length().Round(time.Second)))
 		cell, broke := s.play(ctx, stage, sc, load, trigger)
 		if ctx.Err() != nil {
-			if broke == nil {
+			if broke == nil || cell.Violated { // lost money is no less lost when the run was broken off
 				s.Map.Take(cell)
 			}
 			return errors.Join(broke, context.Cause(ctx), s.conclude("interrupted"))
@@ -166,7 +166,7 @@ func (s *Sweep) Cell(load float64, trigger time.Duration) (*scenarios.Scenario, 
 		by.After = min(by.After, max(s.Watch, seen, cellLeast))
 	}
 	if s.Kick {
-		by.Kick = min(max(cellKickLeast, drain), cellKickMost)
+		by.Kick = min(lull(drain), cellKickMost)
 		by.Restored = seen
 	}
 	whole := func(d *time.Duration) { *d = d.Round(time.Second) }

@@ -136,6 +136,27 @@ func TestWhatACellLostBeforeItsRunBrokeOffIsLost(t *testing.T) {
 	}
 }
 
+func TestWhatACellLostBeforeTheSweepWasInterruptedIsLost(t *testing.T) {
+	d := newDesk(t, nil)
+	d.Side, d.Map.Profile = Hardened, Hardened
+	ctx, cancel := context.WithCancel(t.Context())
+	play := d.Play
+	d.Play = func(ctx context.Context, stage *Stage, sc *scenarios.Scenario, label string) (Result, error) {
+		result, err := play(ctx, stage, sc, label)
+		if len(d.played) == 2 {
+			cancel()
+			result.Analysis.Verdict, err = reports.Verdict{ExitCode: reports.ExitViolated, LossFen: 390}, ctx.Err()
+		}
+		return result, err
+	}
+	if err := d.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if len(d.Map.Cells) != 2 || d.Map.ExitCode() != reports.ExitViolated {
+		t.Errorf("exit code %d of %+v", d.Map.ExitCode(), d.Map.Cells)
+	}
+}
+
 // What is judged when Ctrl-C comes was played whole.
 func TestACellThatWasWholeWhenTheSweepWasInterruptedIsKept(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -203,7 +224,7 @@ func TestACellHasSoMuchLoadThatItCanBeJudged(t *testing.T) {
 		baseline, after, kick, beyond time.Duration
 		wantKick                      bool
 	}{
-		{name: "the scenario's own", load: 12, trigger: 18 * time.Second, baseline: 19 * time.Second, after: 110 * time.Second, kick: 27 * time.Second, beyond: 29 * time.Second, wantKick: true},
+		{name: "the scenario's own", load: 12, trigger: 18 * time.Second, baseline: 19 * time.Second, after: 110 * time.Second, kick: 32 * time.Second, beyond: 29 * time.Second, wantKick: true},
 		{name: "little load wants wide buckets", load: 4, trigger: 9 * time.Second, baseline: 36 * time.Second, after: 84 * time.Second, kick: 20 * time.Second, beyond: 77 * time.Second, wantKick: true},
 		{name: "near the capacity it is watched as long as it may be", load: 19, trigger: 36 * time.Second, baseline: 18 * time.Second, after: 180 * time.Second, kick: 60 * time.Second, beyond: 20 * time.Second, wantKick: true},
 		{name: "beyond the capacity no drain is waited for", load: 22, trigger: 9 * time.Second, baseline: 18 * time.Second, after: 63 * time.Second, kick: 20 * time.Second, beyond: 17 * time.Second, wantKick: true},
