@@ -223,6 +223,8 @@ func (c *Capacity) fewer(rhoMax float64) FewerInstances {
 	switch {
 	case c.Stated.Instances <= 1:
 		return FewerInstances{Known: true, Says: "there is one instance: without it nothing is carried"}
+	case f != nil && len(f.Trials) > 0 && !f.Answer.Found:
+		return FewerInstances{Says: fmt.Sprintf("%s carried none of the loads tried: %s", f.Deployed, f.Answer.Why)}
 	case f == nil || !f.Answer.Found:
 		return FewerInstances{Says: fmt.Sprintf("not measured; search with --instances %d", c.Stated.Instances-1)}
 	}

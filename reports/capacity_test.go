@@ -167,6 +167,14 @@ func TestOneInstanceFewerIsNeverCalculated(t *testing.T) {
 	}
 	chance := rand.New(rand.NewPCG(5, 6))
 	c.Fewer = &FewerSearch{Deployed: "front 2, gate 2", ConfirmNeed: 2, ConfirmOf: 3, Resolution: 0.1}
+	refused := sampleTrial(1, "ramp", 5032, chance)
+	refused.Outcome = TrialFailed
+	c.Fewer.Trials = []CapacityTrial{refused}
+	c.Conclude()
+	if f := c.Sizing.Fewer; f.Known || !strings.HasPrefix(f.Says, "front 2, gate 2 carried none of the loads tried: ") {
+		t.Errorf("%+v of three, of which two carry nothing that was tried", f)
+	}
+	c.Fewer.Trials = nil
 	for n, m := range []int{5032, 6038, 7189} {
 		c.Fewer.Trials = append(c.Fewer.Trials, sampleTrial(n+1, "ramp", m, chance))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,6 +149,12 @@ func (f *capacityFlags) search(ctx context.Context, t *terminal, s *scenarios.Sc
 		return &usageError{
 			err:  errors.New("the embedded database engine is no database benchmark: its capacity would say nothing of MySQL's"),
 			hint: "install MariaDB and Redis (`make packages`), or start a container engine",
+		}
+	}
+	if n := s.Topology.CPUs; choice.Name != testbed.Containers && n != math.Trunc(n) {
+		return &usageError{
+			err:  fmt.Errorf("%g CPUs: only a container is held to a part of one; here the service would have %g", n, math.Ceil(n)),
+			hint: "--cpus with a whole number, or --testbed containers",
 		}
 	}
 	all, err := testbed.Processors()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
 )
 
@@ -74,4 +75,19 @@ func TestAnInterruptedSearchStopsEverythingAndWritesWhatWasMeasured(t *testing.T
 		t.Error(err)
 	}
 	s.leftovers(t)
+}
+
+// GOMAXPROCS is a whole number: 0.5 would be measured as one, and the answer be of a machine twice as large.
+func TestAPartOfAProcessorIsForContainersOnly(t *testing.T) {
+	t.Parallel()
+	needTestbed(t, testbed.Local)
+	s := startSession(t, "capacity", "six-hundred-devices", "--testbed", testbed.Local, "--cpus", "1.5")
+	if code := s.wait(t); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"1.5 CPUs: only a container is held to a part of one; here the service would have 2", "hint: --cpus with a whole number, or --testbed containers"} {
+		if !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("%q is not said:\n%s", want, s.stderr)
+		}
+	}
 }

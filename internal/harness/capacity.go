@@ -78,18 +78,22 @@ func (c *capacity) search(ctx context.Context, o CapacityOptions, play player) (
 		majority: c.Method.Majority, need: c.Method.ConfirmNeed, of: c.Method.ConfirmOf, afford: purse.affords,
 	}
 	look.floor = int(math.Ceil(fewestOrders / c.Load.PerMachine() / longestTrial.Seconds()))
+	look.start = max(look.start, look.floor) // of fewer there would be nothing to judge
 	look.trial, look.replaced = c.trials(&o, play, purse, &c.Trials)
 	f, err := look.run(ctx)
 	if err == nil && c.Stated.Instances > 1 && c.Answer.Found {
 		purse.budget = o.Budget
-		err = c.fewer(ctx, o, play, purse)
+		var one found
+		if one, err = c.fewer(ctx, o, play, purse); one.stopped != "" {
+			c.Method.GaveUp = append(c.Method.GaveUp, "with one instance fewer: "+one.stopped)
+		}
 	}
 	c.FinishedAt = time.Now()
 	switch {
 	case errors.Is(err, errBudget) || err != nil && errors.Is(context.Cause(ctx), errBudget):
 		c.Ended, err = reports.EndedBudget, nil
 		c.Method.GaveUp = append(c.Method.GaveUp, fmt.Sprintf("the trial that was under way when the %s were over", o.Budget))
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errBudget):
 		c.Ended, c.Error = reports.EndedInterrupted, context.Cause(ctx).Error()
 	case err != nil:
 		c.Ended, c.Error = reports.EndedError, err.Error()

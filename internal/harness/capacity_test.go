@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -206,6 +207,34 @@ func TestSearchThatIsCutShortKeepsWhatItHas(t *testing.T) {
 				t.Errorf("%q after %d trials: %+v", on.Ended, len(on.Trials), on.Answer)
 			}
 		})
+	}
+}
+
+// The deadline is there for a trial that hangs; one that only ends late, as one of an overloaded service does, was measured all the same.
+func TestSearchWhoseLastTrialEndsLateHasUsedItsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, o := searching(t, nil)
+		o.Budget = time.Hour
+		f := &fakeTown{perFront: 200, chance: rand.New(rand.NewPCG(1, 3))}
+		got, err := c.search(t.Context(), o, func(ctx context.Context, o *CapacityOptions, c *capacity, step string, machines int) (reports.CapacityTrial, error) {
+			trial, err := f.play(ctx, o, c, step, machines)
+			if len(f.played) == 4 {
+				<-ctx.Done()
+			}
+			return trial, err
+		})
+		if err != nil || got.Ended != reports.EndedBudget || got.Error != "" || len(got.Trials) != 4 || len(got.Method.GaveUp) == 0 {
+			t.Errorf("%v: %q (%s) after %d trials, given up: %q", err, got.Ended, got.Error, len(got.Trials), got.Method.GaveUp)
+		}
+	})
+}
+
+func TestASmallFleetsSearchBeginsWhereThereIsSomethingToJudge(t *testing.T) {
+	c, o := searching(t, func(sc *scenarios.Scenario) { sc.Fleet.Machines = 2 })
+	f := &fakeTown{perFront: 200, chance: rand.New(rand.NewPCG(1, 3))}
+	got, err := c.search(t.Context(), o, f.play)
+	if err != nil || !got.Answer.Found || got.Trials[0].Machines < 3 {
+		t.Errorf("%v: %+v after %d trials", err, got.Answer, len(got.Trials))
 	}
 }
 

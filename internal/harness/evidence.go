@@ -54,12 +54,23 @@ func testify(window []sight, services []testbed.Part, cfg *service.Config) repor
 	theMachine(&e, first, last, seconds)
 	theDatabase(&e, window)
 	theService(&e, window, services, cfg)
-	for name, b := range last.held {
-		if a, ok := first.held[name]; ok {
-			e.ServiceThrottled = max(e.ServiceThrottled, 0) + int64(b-a)
+	e.ServiceThrottled = throttled(window)
+	return e
+}
+
+// throttled is how many periods the services' containers were held back in, -1 when it was not looked at twice: not every look does.
+func throttled(window []sight) int64 {
+	looks := slices.DeleteFunc(slices.Clone(window), func(s sight) bool { return len(s.held) == 0 })
+	sum := int64(-1)
+	if len(looks) < 2 {
+		return sum
+	}
+	for name, b := range looks[len(looks)-1].held {
+		if a, ok := looks[0].held[name]; ok {
+			sum = max(sum, 0) + int64(b-a)
 		}
 	}
-	return e
+	return sum
 }
 
 func theMachine(e *reports.Evidence, first, last *sight, seconds float64) {

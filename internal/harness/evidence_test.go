@@ -20,8 +20,12 @@ func looksAt(n int) []sight {
 		part := func(share float64, rss int64) testbed.Usage {
 			return testbed.Usage{CPU: time.Duration(share * float64(at)), RSS: rss}
 		}
+		var held map[testbed.Part]uint64
+		if i%5 == 2 { // as seldom as it is asked
+			held = map[testbed.Part]uint64{"service": uint64(2 * i)}
+		}
 		list = append(list, sight{
-			at: from.Add(at),
+			at: from.Add(at), held: held,
 			parts: map[testbed.Part]testbed.Usage{
 				"service": part(1, int64(i)<<20), testbed.PartMySQL: part(0.2, 1), testbed.PartCache: part(0.03, 1), testbed.PartQueue: part(0.02, 1),
 			},
@@ -69,6 +73,7 @@ func TestEvidenceIsTheMeanBetweenFirstAndLastLook(t *testing.T) {
 		{"pressure that is not told", e.PressureIO, -1},
 		{"quota", e.QuotaCores, 1.5},
 		{"throttled", e.Throttled, 0.25},
+		{"the service's container, throttled", float64(e.ServiceThrottled), 2 * (22 - 7)},
 		{"rss", float64(e.ServiceRSS), 25 << 20},
 		{"running", e.DBRunning, 3},
 		{"connected", float64(e.DBConnected), 22},

@@ -29,7 +29,7 @@ func oneFewer(t scenarios.Topology) scenarios.Topology {
 }
 
 // fewer searches again with one instance fewer: from the fleet with headroom to the one that all instances carried.
-func (c *capacity) fewer(ctx context.Context, o CapacityOptions, play player, purse *purse) error {
+func (c *capacity) fewer(ctx context.Context, o CapacityOptions, play player, purse *purse) (found, error) {
 	sc := *o.Scenario
 	sc.Topology = oneFewer(sc.Topology)
 	o.Scenario = &sc
@@ -41,6 +41,5 @@ func (c *capacity) fewer(ctx context.Context, o CapacityOptions, play player, pu
 		majority: c.Method.Majority, need: fewerNeed, of: fewerOf, afford: purse.affords,
 	}
 	look.trial, look.replaced = c.trials(&o, play, purse, &c.Fewer.Trials)
-	_, err := look.run(ctx)
-	return err
+	return look.run(ctx)
 }

@@ -142,7 +142,7 @@ func (c *Calibration) Save() (string, error) {
 		return "", err
 	}
 	_, err = part.Write(append(text, '\n'))
-	if err = errors.Join(err, part.Close()); err == nil {
+	if err = errors.Join(err, part.Chmod(0o644), part.Close()); err == nil { // others may gate on this machine, too
 		err = os.Rename(part.Name(), path)
 	}
 	if err != nil {
