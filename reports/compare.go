@@ -239,8 +239,10 @@ func spread(list []Measure) Spread {
 	if c.Needs == 0 {
 		s.Lo, s.Hi = pointer(c.Lo), pointer(c.Hi)
 	}
-	// A bound above the median leaves the median where it is; one at or below it may belong above.
-	s.AtLeast = slices.ContainsFunc(list, func(m Measure) bool { return m.Known && m.AtLeast && m.Value <= c.Median })
+	// A bound above the middle leaves the median where it is; one that is in the middle, or may belong there, does not. Of an even
+	// number two values are in the middle.
+	middle := slices.Sorted(slices.Values(s.Values))[len(s.Values)/2]
+	s.AtLeast = slices.ContainsFunc(list, func(m Measure) bool { return m.Known && m.AtLeast && m.Value <= middle })
 	return s
 }
 

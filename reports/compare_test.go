@@ -152,6 +152,7 @@ func TestASideIsItsMedianAndWhereThatMayLie(t *testing.T) {
 		{"a slope may fall", "rows/s", readings("x", "rows/s", -0.5), "-0.50 rows/s"},
 		{"a bound below the median makes the median one", "ns", append(readings("x", "ns", 20e9, 40e9), Measure{Unit: "ns", Known: true, AtLeast: true, Value: 10e9}), ">20.0 s"},
 		{"one above it does not", "ns", append(readings("x", "ns", 20e9, 40e9), Measure{Unit: "ns", Known: true, AtLeast: true, Value: 60e9}), "40.0 s"},
+		{"one of the two in the middle does", "ns", append(readings("x", "ns", 10e9), Measure{Unit: "ns", Known: true, AtLeast: true, Value: 60e9}), ">35.0 s"},
 		{"no run knows", "ns", []Measure{{Unit: "ns"}}, "-"},
 		{"words that agree", "word", []Measure{{Unit: "word", Word: Stable}, {Unit: "word", Word: Stable}}, Stable},
 		{"words that do not", "word", []Measure{{Unit: "word", Word: Stable}, {Unit: "word", Word: Broken}, {Unit: "word", Word: Stable}}, "BROKEN 1, STABLE 2"},

@@ -148,7 +148,7 @@ func (c *Comparison) notes(shown int) []string {
 		fmt.Sprintf("medians, ± their 95 %% interval; ~ is no difference that these runs show (Mann-Whitney, p > %g; or less than %s)", c.Alpha, shortSpan(float64(sameWithin))),
 	}
 	runs := min(len(c.A.Runs), len(c.B.Runs))
-	if i := slices.IndexFunc(c.Rows, func(r Row) bool { return r.Needs > 0 }); i >= 0 {
+	if i := slices.IndexFunc(c.Rows, func(r Row) bool { return r.Needs > 0 && r.A.N == len(c.A.Runs) && r.B.N == len(c.B.Runs) }); i >= 0 {
 		notes = append(notes, fmt.Sprintf("too few runs: a difference needs %d a side, and the smaller side has %d", c.Rows[i].Needs, runs))
 	}
 	if runs < stats.CenterNeeds {

@@ -110,12 +110,16 @@ func (g *Gate) compare(r gateRule, seed uint64) GateMeasure {
 		}
 	case high.High < limit:
 		m.Status = Pass
-	case highBy.High < r.ignore:
-		m.Status, m.Why = Pass, "the change is below "+span(int64(r.ignore))+", which is ignored"
+	case highBy.High <= r.ignore: // recoveries are whole seconds: one more is ignored
+		m.Status, m.Why = Pass, "the change is no more than "+span(int64(r.ignore))+", which is ignored"
 	default:
 		m.Status = Inconclusive
 		m.Needs = pairsToDecide(len(d), mid.Median, high.High-low.Low, limit)
 		m.Why = "the interval reaches across the margin of " + percent(m.Margin)
+		if low.Low > limit {
+			m.Needs = pairsToDecide(len(by), g.median(by).Median, highBy.High-lowBy.Low, r.ignore)
+			m.Why = "beyond the margin of " + percent(m.Margin) + ", but the difference reaches across the " + span(int64(r.ignore)) + " that are ignored"
+		}
 		if m.Needs == 0 {
 			m.Why += fmt.Sprintf(", to which the change is so near that more than %d pairs would be needed", pairsMax)
 		}

@@ -132,6 +132,10 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 		{"a base of which no goods fell", with(func(m *made) { m.goodput = 0 }), usual, Inconclusive, ExitInconclusive, map[string]string{"goodput": Inconclusive}},
 		{"as quick back from a fault", faulty, faulty, Pass, ExitPass, map[string]string{recoveryMeasure: Pass}},
 		{"a second longer is no longer than the grain", faulty, with(func(m *made) { m.recovery = 4.9 }), Pass, ExitPass, map[string]string{recoveryMeasure: Pass}},
+		{
+			"nor is it of one second", with(func(m *made) { m.recovery = 1 }), with(func(m *made) { m.recovery = 2 }), Pass, ExitPass,
+			map[string]string{recoveryMeasure: Pass},
+		},
 		{"three times as long", faulty, with(func(m *made) { m.recovery = 12 }), Fail, ExitRegression, map[string]string{recoveryMeasure: Fail}},
 		{
 			"it never came back while it was watched", faulty, with(func(m *made) { m.recovery, m.open = 30, true }), Fail, ExitRegression,
@@ -174,6 +178,17 @@ func TestAGateTellsAChangeFromNoise(t *testing.T) {
 				t.Errorf("judged again it differs:\n%s", d)
 			}
 		})
+	}
+}
+
+func TestADifferenceThatReachesAcrossWhatIsIgnoredIsSaidToBeUndecidedForThat(t *testing.T) {
+	head := usual
+	head.create += 9.5 // ms, more than a tenth
+	g := gateOf(usual, head, 10, 0.001, 1)
+	m := g.measure("create.p50")
+	const why = "beyond the margin of 10 %, but the difference reaches across the 10.0 ms that are ignored"
+	if m.Status != Inconclusive || !strings.HasPrefix(m.Why, why) || m.Needs != 0 && m.Needs <= 10 {
+		t.Errorf("%s (%s), %d pairs: %+v", m.Status, m.Why, m.Needs, m.Change)
 	}
 }
 

@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // folder is where the n-th gate of a kind is kept.
 func (o options) folder(k kind, n int) string {
-	return filepath.Join(o.dir, fmt.Sprintf("%s-%g-%s-%d-%03d", k.name, k.slower, o.scenario, o.rules.Pairs, n))
+	return filepath.Join(o.dir, fmt.Sprintf("%s-%g-%s-%d-seed%d-%03d", k.name, k.slower, o.scenario, o.rules.Pairs, o.seed, n))
 }
 
 // play plays the gates that are not there yet, in turn.

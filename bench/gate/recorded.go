@@ -51,8 +51,8 @@ func (c *count) add(g *reports.Gate) {
 		if g.Verdict.ExitCode == reports.ExitViolated {
 			c.violated++
 		}
-		if len(g.Pairs) <= g.Rules.Pairs {
-			c.early++
+		if g.Verdict.ExitCode == reports.ExitRegression && len(g.Repeated) <= g.Rules.Repeats && len(g.Pairs) <= g.Rules.Pairs {
+			c.early++ // by the measures, not by money or a head that could not be measured
 		}
 	default:
 		c.inconclusive++

@@ -207,6 +207,9 @@ func (f *gateFlags) run(ctx context.Context, t *terminal, s *scenarios.Scenario,
 		err = unlessLost(t, exitInvariant, err)
 	case err == nil && f.calibrate && gate.Verdict.ExitCode != exitInvariant && len(gate.Pairs) == f.rules.Pairs:
 		// How it would have been judged is not its question.
+	case err == nil && f.calibrate && gate.Verdict.ExitCode != exitInvariant:
+		t.say("not whole: %d of %d pairs; %d proved nothing, at last: %s", len(gate.Pairs), f.rules.Pairs, len(gate.Repeated), gate.Repeated[len(gate.Repeated)-1].Why)
+		err = codeOf(exitInconclusive)
 	case err == nil:
 		err = codeOf(gate.Verdict.ExitCode)
 	}
@@ -264,13 +267,15 @@ func (f *gateFlags) candidate(ctx context.Context, t *terminal, side, name strin
 // play plays the gate on the stage, writes its files, and tells.
 func (f *gateFlags) play(ctx context.Context, t *terminal, stage *harness.Stage, g *harness.Gate) (*reports.Gate, error) {
 	calibration, err := harness.LoadCalibration(g.Scenario, stage.Choice.Name, stage.Engine())
-	if err != nil {
-		return nil, &hintedError{err: err, hint: "a calibration can be removed and measured again: `lunchrush gate --calibrate " + g.Scenario.Name + "`"}
-	}
-	if !f.calibrate {
-		g.Noise = calibration.Noise(f.rules)
-	} else {
+	switch {
+	case err != nil && f.calibrate:
+		return nil, &hintedError{err: err, hint: "a calibration can be removed and measured again"}
+	case err != nil: // it would not have changed the verdict
+		t.say("how noisy this machine is, is not known: %v", err)
+	case f.calibrate:
 		g.Rules.ExtendTo = g.Rules.Pairs // what is undecided is noise too
+	default:
+		g.Noise = calibration.Noise(f.rules)
 	}
 	var m *meter // of the run that is being made
 	if err := g.PlayOn(stage, func(w *simulator.World) {
@@ -350,7 +355,9 @@ func (f *gateFlags) tell(t *terminal, g *reports.Gate) error {
 		}
 	}
 	if path := os.Getenv("GITHUB_STEP_SUMMARY"); path != "" {
-		return appendFile(path, func(w io.Writer) error { return reports.GateMarkdown(w, g) })
+		if err := appendFile(path, func(w io.Writer) error { return reports.GateMarkdown(w, g) }); err != nil {
+			t.say("the step's summary was not written: %v", err) // which does not change the verdict
+		}
 	}
 	return nil
 }
