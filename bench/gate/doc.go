@@ -1,6 +1,6 @@
 // Command gate measures how often `lunchrush gate` raises a false alarm, and how often it misses a build that is slower:
 //
-//	go run ./bench/gate -gates 40
+//	go run ./bench/gate -gates 40 -slower-gates 20
 //
 // It plays whole gates on this machine, on a local testbed, each from its warm-up to its verdict: gates of one build against itself, in
 // turn with gates whose head answers 30 % later. The slower build is the same source but for two lines, which hold every answer

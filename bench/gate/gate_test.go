@@ -93,7 +93,7 @@ func keep(t *testing.T, dir string, g *reports.Gate) {
 }
 
 func TestWhatCannotBePlayedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
-	for _, wrong := range []string{"-slower=0.9", "-slower=0", "-slower=-1", "-slower=NaN", "-slower=Inf", "-slower=1e9", "-gates=-1", "-abreast=0", "-pairs=7", "-pairs=4"} {
+	for _, wrong := range []string{"-slower=0.9", "-slower=0", "-slower=-1", "-slower=NaN", "-slower=Inf", "-slower=1e9", "-gates=-1", "-slower-gates=-2", "-abreast=0", "-pairs=7", "-pairs=4"} {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // what is taken all the same goes no farther
@@ -105,8 +105,8 @@ func TestWhatCannotBePlayedIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 }
 
 func TestTheTablesTellPlayedFromResampled(t *testing.T) {
-	o := options{dir: t.TempDir(), scenario: "gate-lunch", gates: 3, resampled: 50, seed: 1, rules: reports.DefaultGateRules()}
-	o.kinds = []kind{{"same", "one build", 1}, {"slower", "+30 % to answer", 1.3}}
+	o := options{dir: t.TempDir(), scenario: "gate-lunch", resampled: 50, seed: 1, rules: reports.DefaultGateRules()}
+	o.kinds = []kind{{"same", "one build", 1, 3}, {"slower", "+30 % to answer", 1.3, 2}}
 	whole := func(times float64) *reports.Gate {
 		return &reports.Gate{Rules: o.rules, Machine: harness.Fingerprint(), Ended: "whole", Pairs: pairs(10, times)}
 	}

@@ -34,7 +34,6 @@ func main() {
 type options struct {
 	dir       string
 	scenario  string
-	gates     int
 	kinds     []kind
 	abreast   int
 	resampled int
@@ -48,6 +47,7 @@ type kind struct {
 	name   string  // of its folders
 	title  string  // of its line
 	slower float64 // the head, so many times
+	gates  int     // that are played
 }
 
 // The shares wanted: of alarms among gates of one build (2 of 40), and of slower builds that are caught with the first pairs.
@@ -59,12 +59,13 @@ const (
 // run is the program.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{rules: reports.DefaultGateRules()}
-	slower := 1.3
+	slower, gates, slowerGates := 1.3, 1, -1
 	f := flag.NewFlagSet("gate", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dir, "dir", filepath.Join("reports", "runs", "bench-gate"), "folder in which gates are kept; one that is there goes on")
 	f.StringVar(&o.scenario, "scenario", "gate-lunch", "scenario that is played")
-	f.IntVar(&o.gates, "gates", 1, "gates of each kind that are played: 40 take 5 hours, both kinds together")
+	f.IntVar(&gates, "gates", gates, "gates of one build against itself that are played, each about 5 minutes")
+	f.IntVar(&slowerGates, "slower-gates", slowerGates, "gates whose head is slower; -1: as many as of one build")
 	f.Float64Var(&slower, "slower", slower, "how much longer the slower build takes to answer, as a multiple from 1")
 	f.IntVar(&o.rules.Pairs, "pairs", o.rules.Pairs, "pairs of a gate; its extension doubles them")
 	f.IntVar(&o.rules.Repeats, "repeats", o.rules.Repeats, "most pairs of a gate that are played again since they proved nothing")
@@ -76,12 +77,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	o.rules.ExtendTo = 2 * o.rules.Pairs
-	if o.gates < 0 || o.abreast < 1 || o.resampled < 0 || !(slower >= 1 && slower <= 100) || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
-		return errors.New("-gates and -resampled must be 0 or more, -abreast 1 or more, -slower from 1 to 100, and -pairs an even number from 6")
+	if slowerGates == -1 {
+		slowerGates = gates
+	}
+	if gates < 0 || slowerGates < 0 || o.abreast < 1 || o.resampled < 0 || !(slower >= 1 && slower <= 100) || o.rules.Pairs < 6 || o.rules.Pairs%2 != 0 {
+		return errors.New("-gates, -slower-gates and -resampled must be 0 or more, -abreast 1 or more, -slower from 1 to 100, and -pairs an even number from 6")
 	}
 	o.kinds = []kind{
-		{"same", "one build", 1},
-		{"slower", fmt.Sprintf("%+.0f %% to answer", 100*(slower-1)), slower},
+		{"same", "one build", 1, gates},
+		{"slower", fmt.Sprintf("%+.0f %% to answer", 100*(slower-1)), slower, slowerGates},
 	}
 	if err := play(ctx, o, stderr); err != nil {
 		return err
@@ -101,8 +105,16 @@ func play(ctx context.Context, o options, stderr io.Writer) (err error) {
 		n int
 	}
 	var list []todo
-	for n := 1; n <= o.gates; n++ {
+	most := 0
+	for _, k := range o.kinds {
+		most = max(most, k.gates)
+	}
+	for at := 1; at <= most; at++ {
 		for _, k := range o.kinds {
+			n := at * k.gates / most // the kind with fewer is spread over the time of the other
+			if n == (at-1)*k.gates/most {
+				continue
+			}
 			if _, played, err := recorded(o.folder(k, n)); err != nil {
 				return err
 			} else if !played {

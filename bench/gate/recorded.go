@@ -83,7 +83,7 @@ func tell(o options, out io.Writer) error {
 	pools := make([][]reports.GatePair, len(o.kinds))
 	var machine, engine string
 	for i, k := range o.kinds {
-		for n := 1; n <= o.gates; n++ {
+		for n := 1; n <= k.gates; n++ {
 			g, played, err := recorded(o.folder(k, n))
 			if err != nil {
 				return err
