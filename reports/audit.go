@@ -235,7 +235,9 @@ func (a *audit) take(r *runlog.Record) {
 		}
 	case runlog.NotifyAnswer:
 		a.answer("notify", r, r.OK)
-		a.answersOf.take(r)
+		if a.run.WarmUpNS == 0 || r.At-r.Took >= a.run.PlayFromNS+a.run.WarmUpNS {
+			a.answersOf.take(r)
+		}
 		if r.OK && r.Order != "" {
 			if p := a.payment(a.order(r.Order), r.Txn); p != nil && p.ackedAt == 0 {
 				p.ackedAt = max(r.At, 1)

@@ -110,6 +110,21 @@ func TestMessagesAreAccountedFor(t *testing.T) {
 	}
 }
 
+func TestWhatWasSentAfterTheLastLookAtTheQueueIsNotLost(t *testing.T) {
+	b := wholeRun(t)
+	b.batches(5, 8)
+	b.queueSecond(12, 80, 0, 0)
+	b.manifest.Ended, b.manifest.DrainedAtNS, b.manifest.DeadlineNS = "interrupted", 0, 600*second
+	b.add(runlog.Record{At: 120 * second, Event: runlog.Phase, Note: "end"})
+	b.end()
+	a := b.analyse()
+	for _, c := range a.Invariants {
+		if c.Name == checkMessages && c.Status == failed {
+			t.Errorf("of a run that was cut short: %+v", c)
+		}
+	}
+}
+
 func TestWithoutMessagesNothingIsSaidOfThem(t *testing.T) {
 	b := wholeRun(t)
 	b.manifest.Expect = map[string]string{"message.unfinished": "== 0"}

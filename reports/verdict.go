@@ -92,7 +92,7 @@ func invariants(a *audit, res *Audit) []Check {
 	case untold > 0:
 		sold.Status, sold.Note = unknown, fmt.Sprintf("the service's book does not tell the stock of %s of %s slots", count(int64(untold)), count(int64(untold+a.tally.slotsCompared)))
 	}
-	return slices.Concat(checks, []Check{sold}, a.messages.invariants(a.end.whole), a.uploads.invariants(a.end.whole, a.end.over))
+	return slices.Concat(checks, []Check{sold}, a.messages.invariants(a.end.whole, a.end.over), a.uploads.invariants(a.end.whole, a.end.over))
 }
 
 // decide gives the verdict. A violated invariant stands whatever else is wrong; then comes doubt; then a missed limit.
