@@ -134,4 +134,9 @@ func TestADatabaseThatDiesEndsARunWithoutFaults(t *testing.T) {
 	if run := result.Analysis.Run; run.Ended != "error" || !strings.Contains(run.Error, "mysql died") {
 		t.Errorf("the report says %q, %q", run.Ended, run.Error)
 	}
+	// Nor is the stage spoiled for the next run.
+	o.Watching = nil
+	if result, err := stage.Run(t.Context(), o); err != nil || result.Analysis.Run.Ended != "whole" {
+		t.Errorf("the run after it: %v", err)
+	}
 }

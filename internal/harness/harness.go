@@ -218,9 +218,34 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	return Result{Dir: dir, Analysis: analysis}, playErr
 }
 
+// revive starts those of the stack's own parts again that the run before has left dead, as a kill with restart: no does.
+func (s *Stage) revive(ctx context.Context) error {
+	again, ok := s.stack.(testbed.Restarter)
+	if !ok {
+		return nil
+	}
+	for _, name := range []testbed.Part{testbed.PartMySQL, testbed.PartCache, testbed.PartQueue} {
+		i := s.stack.Part(name)
+		if i == nil {
+			continue
+		}
+		select {
+		case <-i.Exited():
+			if _, _, err := again.Restart(ctx, name); err != nil {
+				return err
+			}
+		default:
+		}
+	}
+	return nil
+}
+
 // play starts the service, plays the plan against it, and stops it. Everything it starts is stopped before it returns.
 func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *runlog.Manifest, log *runlog.Writer) (err error) {
 	if s.used {
+		if err := s.revive(ctx); err != nil {
+			return fmt.Errorf("starting again what a fault had ended for good: %w", err)
+		}
 		if err := s.stack.Reset(ctx); err != nil {
 			return fmt.Errorf("resetting the databases: %w", err)
 		}

@@ -85,10 +85,10 @@ func New(cfg Config) (_ *Balancer, err error) {
 	for _, l := range cfg.Listeners {
 		d := &door{
 			name: l.Name, pool: b.pools[l.pool()], files: b.files, logger: cfg.Logger, errorLog: errorLog, clients: &b.clients,
-			dice:  mishap.New(cfg.Seed, l.Name),
-			state: Refusing, taken: map[string]*tally{}, parting: make(chan struct{}),
+			dice:     mishap.New(cfg.Seed, l.Name),
+			forwards: cfg.ForwardAbandoned,
+			state:    Refusing, taken: map[string]*tally{}, parting: make(chan struct{}),
 		}
-		d.forwardAbandoned.Store(cfg.ForwardAbandoned)
 		if d.port, err = takePort(); err != nil {
 			return nil, err
 		}
@@ -173,17 +173,19 @@ func (b *Balancer) Refuse(listeners ...string) error { return b.become(Refusing,
 
 // Hold makes these listeners, or all when none is named, take in connections and requests and forward nothing until Heal
 // lets all of them go at once. What is with a backend already goes on. A request that waits has no connection to one.
-func (b *Balancer) Hold(listeners ...string) error { return b.become(Holding, listeners) }
+// What its client has given up meanwhile goes to a backend if [Config.ForwardAbandoned] says so.
+func (b *Balancer) Hold(listeners ...string) error { return b.hold(false, listeners) }
 
-// HoldAll is Hold, and what it holds goes to a backend even when its client has given up meanwhile, whatever
-// [Config.ForwardAbandoned] says; so it stays for later outages of these listeners.
-func (b *Balancer) HoldAll(listeners ...string) error {
+// HoldAll is Hold, and what it holds goes to a backend even when its client has given up meanwhile.
+func (b *Balancer) HoldAll(listeners ...string) error { return b.hold(true, listeners) }
+
+func (b *Balancer) hold(all bool, listeners []string) error {
 	doors, err := b.named(listeners)
 	if err != nil {
 		return err
 	}
 	for _, d := range doors {
-		d.forwardAbandoned.Store(true)
+		d.forwardAbandoned.Store(all || d.forwards)
 	}
 	return b.become(Holding, listeners)
 }

@@ -44,8 +44,9 @@ type door struct {
 	port             *port
 	dice             *mishap.Dice
 	logger           *slog.Logger
-	errorLog         *log.Logger // what the standard library has to say
-	forwardAbandoned atomic.Bool
+	errorLog         *log.Logger   // what the standard library has to say
+	forwardAbandoned atomic.Bool   // in this outage
+	forwards         bool          // in those that do not say
 	clients          *atomic.Int64 // connections of clients, of all doors
 	parting          chan struct{} // closed when the door closes: no delay is waited for any more
 

@@ -137,6 +137,27 @@ func TestHeldRequestOfAClientThatLeftIsDroppedUnlessToldOtherwise(t *testing.T) 
 	}
 }
 
+func TestWhatOneOutageForwardsALaterOneDrops(t *testing.T) {
+	in := newInstance(t, "a", nil)
+	b := start(t, one(in.backend(1)))
+	for _, hold := range []func(...string) error{b.HoldAll, b.Hold} {
+		if err := hold(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Heal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Hold(); err != nil {
+		t.Fatal(err)
+	}
+	conn := line(t, b.URL("public"))
+	fmt.Fprint(conn, "POST /gone HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	until(t, "it is held", func() bool { return count(b).Held == 1 })
+	conn.Close()
+	until(t, "its departure is noticed", func() bool { return count(b).Abandoned == 1 })
+}
+
 func TestOutagesReplaceEachOther(t *testing.T) {
 	in := newInstance(t, "a", nil)
 	b := start(t, one(in.backend(1)))
