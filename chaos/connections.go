@@ -40,11 +40,17 @@ func (f connections) Inject(ctx context.Context, t *Target) (func(context.Contex
 		}
 		return errors.Join(failed...)
 	}
+	// Through one that stays: a connection of the pool's would count as taken, and be closed when it has been idle.
+	own, err := session(ctx, t.Database.Admin)
+	if numbered(err, errTooManyConnections) {
+		return release, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	held = append(held, own)
 	for {
-		free, _, err := freeConnections(ctx, t.Database.Admin)
-		if numbered(err, errTooManyConnections) {
-			return release, nil
-		}
+		free, _, err := freeConnections(ctx, own)
 		if err != nil {
 			return nil, errors.Join(err, release(ctx))
 		}
@@ -73,11 +79,17 @@ func (f connections) Felt(ctx context.Context, t *Target) (Evidence, error) {
 	if err != nil {
 		return Evidence{}, err
 	}
+	free++ // the one that has asked is given back
 	return Evidence{Felt: free <= f.left, Text: fmt.Sprintf("%d of %d connections are free, wanted %d", max(free, 0), limit, f.left)}, nil
 }
 
+// A querier is a pool of connections or one of them.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // freeConnections is how many more connections the database would take, of how many.
-func freeConnections(ctx context.Context, db *sql.DB) (free, limit int, err error) {
+func freeConnections(ctx context.Context, db querier) (free, limit int, err error) {
 	figure := func(query string) (n int, err error) {
 		var name, value string
 		if err := db.QueryRowContext(ctx, query).Scan(&name, &value); err != nil {

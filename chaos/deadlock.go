@@ -71,7 +71,7 @@ func (f deadlock) Inject(ctx context.Context, t *Target) (func(context.Context) 
 		stop()
 		<-done
 		_, err := admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+weightSchema)
-		return err
+		return unlessGone(err)
 	}, nil
 }
 

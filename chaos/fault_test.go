@@ -159,6 +159,15 @@ func TestHeldBytesArriveWhenTheLinkIsHealed(t *testing.T) {
 	if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
+	// Another fault that comes and goes on the link does not let anything through.
+	slow := latency{by: time.Millisecond, direction: "answers"}
+	healSlow, err := slow.Inject(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := healSlow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := conn.Read(make([]byte, 8)); err == nil {
 		t.Fatalf("%d bytes came through a held link", n)
 	}
@@ -173,6 +182,82 @@ func TestHeldBytesArriveWhenTheLinkIsHealed(t *testing.T) {
 		if !lines.Scan() || lines.Text() != want {
 			t.Fatalf("got %q (%v), want %q", lines.Text(), lines.Err(), want)
 		}
+	}
+}
+
+func TestAHoldEndsThoughAReceiverHasHungUp(t *testing.T) {
+	said := make(chan struct{}, 2)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for range 6 { // a chunk of the link each
+					_, _ = conn.Write(make([]byte, 40_000))
+					waitUntil(t.Context(), time.Now().Add(10*time.Millisecond))
+				}
+				said <- struct{}{}
+			}()
+		}
+	}()
+	board := NewSwitchboard()
+	defer board.Close()
+	link, err := board.Open("talker", l.Addr().String(), PingGreeting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &Target{Name: "talker", Link: link}
+	heal, err := hold{}.Inject(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", link.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-said
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil { // a reset
+		t.Fatal(err)
+	}
+	conn.Close()
+	healed := make(chan error, 1)
+	go func() { healed <- heal(t.Context()) }()
+	select {
+	case err := <-healed:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the heal does not end")
+	}
+	if err := pingOnce(t.Context(), PingGreeting, link.Addr(), 0, 10*time.Second); err != nil {
+		t.Errorf("nothing passes after the heal: %v", err)
+	}
+}
+
+func TestSilenceIsNoReset(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and greets nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	board := NewSwitchboard()
+	defer board.Close()
+	link, err := board.Open("mute", l.Addr().String(), PingGreeting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evidence, err := reset{}.Felt(t.Context(), &Target{Name: "mute", Link: link})
+	if err != nil || evidence.Felt || evidence.Text != "mute is silent, not reset" {
+		t.Errorf("%+v, %v", evidence, err)
 	}
 }
 
@@ -200,7 +285,7 @@ func TestMistakesInAFaultNameWhatIsAccepted(t *testing.T) {
 		{"more CPUs than there are", "limit-cpu", map[string]string{"cpus": "65"}, "cpus: 65 is not between 0.01 and 64"},
 		{"less memory than an engine takes", "limit-memory", map[string]string{"limit": "6MB"}, "limit: 6MB is not between 8MB and"},
 		{"a clock that is hardly wrong", "clock-skew", map[string]string{"by": "-1s"}, "by: -1s can not be told from the right time"},
-		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "jitter: 2ms is not between 0s and 1ms"},
+		{"more jitter than latency", "latency", map[string]string{"by": "1ms", "jitter": "2ms"}, "jitter: 2ms is not between 0s and 500µs"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

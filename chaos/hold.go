@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
@@ -35,37 +36,62 @@ func (hold) Felt(ctx context.Context, t *Target) (Evidence, error) {
 // closes, as it does at a frozen peer.
 const heldBytesMax = 1 << 20
 
-// holdToxic keeps chunks until it is interrupted, which is how Toxiproxy takes a toxic off, then lets them all go.
+// holdToxic keeps chunks until it is taken off, then lets them all go. Toxiproxy interrupts it for other reasons too, such as
+// another toxic that comes or goes on the same link: what is kept is a state that outlives that.
 type holdToxic struct{}
+
+// kept is what one direction of one connection has waiting.
+type kept struct {
+	chunks []*stream.StreamChunk
+	bytes  int
+	ended  bool // the sender hung up: nothing more comes, but what is kept was sent before
+}
+
+// NewState implements toxics.StatefulToxic.
+func (*holdToxic) NewState() any { return new(kept) }
 
 // Pipe implements toxics.Toxic.
 func (*holdToxic) Pipe(stub *toxics.ToxicStub) {
-	var kept []*stream.StreamChunk
-	bytes := 0
+	k, ok := stub.State.(*kept)
+	if !ok {
+		panic(fmt.Sprintf("a hold with the state %T", stub.State))
+	}
 	for {
 		input := stub.Input
-		if bytes >= heldBytesMax {
+		if k.ended || k.bytes >= heldBytesMax {
 			input = nil
 		}
 		select {
 		case <-stub.Interrupt:
-			release(stub, kept)
 			return
 		case chunk := <-input:
-			if chunk == nil { // the sender hung up: nothing more to keep, but what is kept was sent before
-				<-stub.Interrupt
-				release(stub, kept)
-				stub.Close()
-				return
+			if chunk == nil {
+				k.ended = true
+				continue
 			}
-			kept = append(kept, chunk)
-			bytes += len(chunk.Data)
+			k.chunks = append(k.chunks, chunk)
+			k.bytes += len(chunk.Data)
 		}
 	}
 }
 
-func release(stub *toxics.ToxicStub, kept []*stream.StreamChunk) {
-	for _, chunk := range kept {
-		stub.Output <- chunk
+// releasePatience is how long a receiver may take for one chunk. One that has hung up takes none, and Toxiproxy, whose lock
+// is held here, could not even be told so.
+const releasePatience = 5 * time.Second
+
+// Cleanup implements toxics.CleanupToxic: it is called when the toxic is taken off, and only then.
+func (*holdToxic) Cleanup(stub *toxics.ToxicStub) {
+	k, ok := stub.State.(*kept)
+	if !ok {
+		return
+	}
+	for _, chunk := range k.chunks {
+		if stub.WriteOutput(chunk, releasePatience) != nil {
+			stub.Close()
+			return
+		}
+	}
+	if k.ended {
+		stub.Close()
 	}
 }

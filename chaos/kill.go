@@ -35,7 +35,9 @@ func (f kill) String() string {
 }
 
 func (f kill) Inject(ctx context.Context, t *Target) (func(context.Context) error, error) {
-	if err := t.Process.Kill(ctx); err != nil {
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), restartLimit) // who is told to die dies, and is to be started again
+	defer cancel()
+	if err := t.Process.Kill(whole); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) error {

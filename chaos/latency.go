@@ -24,7 +24,7 @@ var latencyKind = Kind{
 		if err != nil {
 			return nil, err
 		}
-		jitter, err := p.duration("jitter", 0, by)
+		jitter, err := p.duration("jitter", 0, by/2) // with more of it a delay could be too short to be told from none
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,11 @@ func (f latency) Inject(_ context.Context, t *Target) (func(context.Context) err
 // Felt compares the round trip through the link with the one beside it. Half the delay is enough: a single ping's
 // jitter and a busy machine must not hide a fault that is there.
 func (f latency) Felt(ctx context.Context, t *Target) (Evidence, error) {
-	added, err := t.Link.added(ctx, 0, 4*(f.by+f.jitter)+2*time.Second)
+	weight := 0
+	if f.direction == "requests" {
+		weight = 1 // who only waits for a greeting sends nothing that could be late
+	}
+	added, err := t.Link.added(ctx, weight, 4*(f.by+f.jitter)+2*time.Second)
 	if err != nil {
 		return Evidence{}, err
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/lunchrush/lunchrush/internal/testbed"
 )
@@ -141,6 +141,7 @@ func TestDatabaseFaultsAreMetWithTheEnginesOwnErrors(t *testing.T) {
 	db := openDatabase(t, stack)
 	target := &Target{Name: "mysql", Database: db}
 	db.User.SetMaxIdleConns(0)
+	db.Admin.SetConnMaxIdleTime(time.Second)
 	write := func(ctx context.Context) error {
 		_, err := db.User.ExecContext(ctx, "UPDATE orders SET state = state + 1 WHERE id = 1")
 		return err
@@ -151,7 +152,10 @@ func TestDatabaseFaultsAreMetWithTheEnginesOwnErrors(t *testing.T) {
 		do           func(ctx context.Context) error
 		want         uint16
 	}{
-		{"no connection is left", "connections", nil, write, 1040},
+		{"no connection is left", "connections", nil, func(ctx context.Context) error {
+			waitUntil(ctx, time.Now().Add(3*time.Second)) // what the pool keeps is closed by then
+			return write(ctx)
+		}, 1040},
 		{"the primary is read-only", "read-only", nil, write, 1290},
 		{"the row is locked", "row-lock", map[string]string{"table": "orders"}, func(ctx context.Context) error {
 			conn, err := session(ctx, db.User, "SET SESSION innodb_lock_wait_timeout = 1")
@@ -445,4 +449,19 @@ func TestLinkFaultsAreFeltOnARealDatabase(t *testing.T) {
 			feltOnlyWhileInjected(t, &Target{Name: "mysql", Link: link}, name, given)
 		})
 	}
+}
+
+// A database greets first: who only waits for that never sends what comes late.
+func TestRequestsToADatabaseThatComeLateAreFelt(t *testing.T) {
+	dsn, err := mysql.ParseDSN(stand(t).DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	board := NewSwitchboard()
+	defer board.Close()
+	link, err := board.Open("mysql", dsn.Addr, PingGreeting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feltOnlyWhileInjected(t, &Target{Name: "mysql", Link: link}, "latency", map[string]string{"by": "150ms", "direction": "requests"})
 }

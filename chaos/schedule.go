@@ -31,10 +31,10 @@ func Clash(a, b Entry) bool {
 	return a.Kind == b.Kind || endsProcess(a.Kind) && endsProcess(b.Kind)
 }
 
-// endsProcess reports whether a kind kills, pauses or restarts.
+// endsProcess reports whether a kind kills, pauses or restarts, or starts what it may have ended, as limit-memory's heal does.
 func endsProcess(kind string) bool {
 	on := SurfaceOf(kind)
-	return on == OnProcess || on == OnInstance || on == OnClock
+	return kind == "limit-memory" || on == OnProcess || on == OnInstance || on == OnClock
 }
 
 // end is when the entry is over.

@@ -44,11 +44,56 @@ func (p *part) Counts(ctx context.Context) (chaos.Counts, error) {
 func (p *part) SetCPUs(ctx context.Context, cpus float64) error {
 	p.acts.Lock()
 	defer p.acts.Unlock()
+	l, err := p.limited(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.SetCPUs(ctx, cpus); err != nil {
+		return err
+	}
+	p.limits.CPUs = cpus
+	return nil
+}
+
+// limited is the present instance's limits; those that it was begun with are noted. The caller holds acts.
+func (p *part) limited(ctx context.Context) (testbed.Limiter, error) {
+	l, err := p.limiter()
+	if err != nil || p.begun != nil {
+		return l, err
+	}
+	begun, err := l.Limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.begun, p.limits = &begun, begun
+	return l, nil
+}
+
+// limit puts the limits that a fault has set on an instance that took another's place, as an orchestrator would. The caller
+// holds acts.
+func (p *part) limit(ctx context.Context) error {
+	if p.begun == nil || p.limits == *p.begun {
+		return nil
+	}
 	l, err := p.limiter()
 	if err != nil {
 		return err
 	}
-	return l.SetCPUs(ctx, cpus)
+	if p.limits.CPUs != p.begun.CPUs {
+		err = l.SetCPUs(ctx, p.limits.CPUs)
+	}
+	if p.limits.Memory != p.begun.Memory {
+		p.squeeze()
+		err = errors.Join(err, l.SetMemory(ctx, p.limits.Memory))
+	}
+	return err
+}
+
+// squeeze notes that a fault has changed the present instance's memory limit.
+func (p *part) squeeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.squeezed = true
 }
 
 // SetMemory implements chaos.Container. A part that the kernel ends for want of memory from now on was meant to: it has
@@ -56,14 +101,16 @@ func (p *part) SetCPUs(ctx context.Context, cpus float64) error {
 func (p *part) SetMemory(ctx context.Context, bytes int64) error {
 	p.acts.Lock()
 	defer p.acts.Unlock()
-	l, err := p.limiter()
+	l, err := p.limited(ctx)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	p.squeezed = true
-	p.mu.Unlock()
-	return l.SetMemory(ctx, bytes)
+	p.squeeze() // first: it may end at once
+	if err := l.SetMemory(ctx, bytes); err != nil {
+		return err
+	}
+	p.limits.Memory = bytes
+	return nil
 }
 
 // starved reports whether the present instance ended because a fault had taken memory from it, and notes that it did. The

@@ -20,7 +20,9 @@ type part struct {
 	halt  func(ctx context.Context, i testbed.Instance) error
 	start func(ctx context.Context) (testbed.Instance, error) // and moves the links
 
-	acts sync.Mutex // one act at a time: a restart and a kill do not meet half-way
+	acts   sync.Mutex      // one act at a time: a restart and a kill do not meet half-way; guards the two that follow
+	begun  *testbed.Limits // that an instance begins with; nil until a fault changes them
+	limits testbed.Limits  // as they are to be
 
 	mu       sync.Mutex // guards what follows
 	instance testbed.Instance
@@ -141,7 +143,7 @@ func (p *part) Start(ctx context.Context) error {
 		return err
 	}
 	p.take(i)
-	return nil
+	return p.limit(ctx)
 }
 
 // Pause implements chaos.Process.

@@ -157,6 +157,7 @@ func TestFaultsThatWouldUndoEachOtherAreRefused(t *testing.T) {
 	}{
 		{"the same twice", `on: mysql, inject: read-only`, `on: mysql, inject: read-only`, "act on mysql at the same time"},
 		{"two on one process", `on: service, inject: kill`, `on: service, inject: pause`, "act on service at the same time"},
+		{"one whose heal starts the part that the other has ended", `on: mysql, inject: limit-memory, limit: 600MB`, `on: mysql, inject: kill`, "act on mysql at the same time"},
 		{"two kinds on one link", `on: mysql, inject: hold`, `on: mysql, inject: down`, ""},
 		{"the same on two parts", `on: mysql, inject: pause`, `on: service, inject: pause`, ""},
 	}
