@@ -87,6 +87,7 @@ type slot struct {
 // A stock is one slot's pieces.
 type stock struct {
 	start, left, reserved, dropped int
+	unsure                         int      // pieces of orders whose money is on its way back: returned already, or with the money
 	asks                           []uint32 // of its pieces, by key number
 	unasked                        bool     // the service has an order of it of which it does not tell the key
 	started, told                  bool     // the harness's and the service's figure are there
@@ -236,7 +237,7 @@ func (a *audit) take(r *runlog.Record) {
 	case runlog.NotifyAnswer:
 		a.answer("notify", r, r.OK)
 		if a.run.WarmUpNS == 0 || r.At-r.Took >= a.run.PlayFromNS+a.run.WarmUpNS {
-			a.answersOf.take(r)
+			a.answersOf.take(r, a.run.Load.NotifyTimeoutNS)
 		}
 		if r.OK && r.Order != "" {
 			if p := a.payment(a.order(r.Order), r.Txn); p != nil && p.ackedAt == 0 {
@@ -385,7 +386,11 @@ func (a *audit) service(r *runlog.Record) {
 		o.flags |= serviceKnows
 		o.amount = r.Fen
 		o.state = uint8(max(0, slices.Index(states, r.Note)))
-		if !final(r.Note) && o.drops == 0 {
+		switch {
+		case o.drops > 0 || final(r.Note):
+		case r.Note == "REFUNDING": // one that was closed before it was paid gave its piece back then
+			a.slot(r).unsure++
+		default:
 			a.slot(r).reserved++
 		}
 		if r.Txn == "" && r.Paid == 0 {
@@ -445,6 +450,7 @@ func (a *audit) close(truncated bool) {
 		at:          a.last,
 		whole:       a.ended >= 0 && a.ended == a.served,
 		refundAfter: a.run.RefundAfterNS,
+		settle:      max(a.run.SettleNS, a.run.RefundAfterNS),
 	}
 	if a.run.DrainedAtNS == 0 {
 		a.end.until = a.run.DeadlineNS
@@ -513,8 +519,8 @@ func (a *audit) result() (Audit, []bad) {
 		switch d := s.start - s.dropped - s.left - s.reserved; {
 		case d < 0:
 			res.Oversold -= d
-		case d > 0:
-			res.Undersold += d
+		case d > s.unsure:
+			res.Undersold += d - s.unsure
 		}
 	}
 	res.Histories = a.histories()

@@ -15,8 +15,9 @@ package reports
 //     buyer was told; or the service's tables hold another amount for a payment than the channel's book.
 //   - stuck: money and goods are right, but the service's tables say otherwise at the end: no final state, the wrong
 //     one, no row. An unpaid order may stay CREATED or PAYING until its payment window closes.
-//   - indeterminate: a payment stayed without goods when the run was cut short, or it was made so late that its refund
-//     deadline lies beyond the run's: nobody can tell what would have come.
+//   - indeterminate: a payment stayed without goods when the run was cut short; or the order would be lost, acked-lost or stuck,
+//     and its payment was made so late that the service had until after the run's end to settle it: nobody can tell what would
+//     have come.
 //   - recovered: as ok-dispensed or ok-refunded, but the service's remedy job had a hand in it.
 //   - ok-dispensed: goods fell once, and one payment, of the price, stayed.
 //   - ok-refunded: paid, nothing fell, everything went back.
@@ -110,7 +111,12 @@ type ending struct {
 	whole bool  // the service's own book is whole
 	// refundAfter is the service's refund deadline: a payment without goods went wrong then.
 	refundAfter int64
+	// settle is how long after a payment without goods its refund may begin: the service may wait for a machine that is silent.
+	settle int64
 }
+
+// tooLate reports whether the run ended before a payment of the moment at had to be settled: nobody can tell what would have come.
+func (e *ending) tooLate(at int64) bool { return e.until > 0 && at+e.settle >= e.until }
 
 // A judgement is an order's class and what it means in money.
 type judgement struct {
@@ -132,6 +138,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		stay     int   // payments that were not given back whole
 		stayAt   int64 // the last of them
 		stayFen  int64
+		paidAt   int64 // the last payment, whatever became of it
 		over     int64 // fen that went back beyond what was paid
 		overAt   int64
 		backAt   int64
@@ -140,6 +147,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 	)
 	look := func(p *payment) {
 		j.paid += p.fen
+		paidAt = max(paidAt, p.at)
 		j.back += p.refunded
 		backAt = max(backAt, p.refundedAt)
 		if p.refunded > p.fen {
@@ -186,7 +194,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.open = max(0, stayFen-int64(drops)*j.price)
 		j.at = stayAt + end.refundAfter
 		switch {
-		case !end.over, end.until > 0 && stayAt+end.refundAfter >= end.until:
+		case !end.over, end.tooLate(stayAt):
 			j.class, j.at = Indeterminate, end.at
 		case unknown && end.whole:
 			j.class, j.at = AckedLost, unknowAt
@@ -197,6 +205,9 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.class, j.at = AmountMismatch, o.first.at
 	case end.whole && end.over && !o.believed():
 		j.class, j.at = Stuck, end.at
+		if paidAt > 0 && end.tooLate(paidAt) {
+			j.class = Indeterminate
+		}
 	case o.payments == 0:
 		j.class = OKUnpaid
 	case o.flags&remedied != 0:

@@ -23,14 +23,15 @@ const fine = `
 
 func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 	tests := []struct {
-		name  string
-		story string
-		cut   bool // the run was interrupted
-		full  bool // the drain took all its time, to 170 s
-		blind bool // the service's book is missing
-		want  Class
-		loss  int64
-		open  int64
+		name   string
+		story  string
+		cut    bool  // the run was interrupted
+		full   bool  // the drain took all its time, to 170 s
+		settle int64 // s, when it is not the refund deadline
+		blind  bool  // the service's book is missing
+		want   Class
+		loss   int64
+		open   int64
 	}{
 		{name: "paid and dispensed", story: fine, want: OKDispensed},
 		{name: "paid and dispensed, with the service killed before it could tell", story: strings.Split(fine, "120")[0], blind: true, want: OKDispensed},
@@ -118,6 +119,18 @@ func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 			name: "paid so late that the refund was not due by the run's deadline", full: true, want: Indeterminate, open: 350,
 			story: "140.1 paid o1 350\n171 says o1 PAID 350 to1",
 		},
+		{
+			name: "paid so late that its machine could still be waited for at the run's deadline", full: true, settle: 45, want: Indeterminate, open: 350,
+			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 DISPENSING 350 to1",
+		},
+		{
+			name: "dispensed so late that the service had not heard of it by the run's deadline", full: true, want: Indeterminate,
+			story: "20 prepay o1 350\n150 paid o1 350\n169 drops o1\n170 says o1 DISPENSING 350 to1",
+		},
+		{
+			name: "dispensed in time, and the service still waits at the run's deadline", full: true, want: Stuck,
+			story: "20 prepay o1 350\n100 paid o1 350\n104 drops o1\n170 says o1 DISPENSING 350 to1",
+		},
 		{name: "dispensed before the run was cut short", cut: true, want: OKDispensed, story: "22 paid o1 350\n24 drops o1\n25 says o1 DISPENSING 350 to1"},
 		{
 			name: "dispensed and refunded before the run was cut short", cut: true, want: DispensedAndRefunded, loss: 350,
@@ -171,6 +184,7 @@ func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 			if tt.cut {
 				b.manifest.Ended, b.manifest.DrainedAtNS = "interrupted", 0
 			}
+			b.manifest.SettleNS = tt.settle * second
 			if tt.full {
 				b.manifest.DrainedAtNS = 0
 			}
@@ -243,6 +257,9 @@ func TestABadOrderTellsItsStory(t *testing.T) {
 	}
 }
 
+// paidLate is a payment whose refund is not due before the run's deadline.
+const paidLate = "20 prepay o1 350\n160 paid o1 350\n"
+
 func TestStockIsComparedSlotBySlot(t *testing.T) {
 	tests := []struct {
 		name              string
@@ -257,14 +274,21 @@ func TestStockIsComparedSlotBySlot(t *testing.T) {
 		{name: "a closed order gave its piece back", start: 10, left: 10, story: "20 prepay o1 350\n120 says o1 CLOSED"},
 		{name: "a closed order kept its piece", start: 10, left: 9, story: "20 prepay o1 350\n120 says o1 CLOSED", missing: 1},
 		{name: "two fell for one order", start: 10, left: 9, story: fine + "25 drops o1", oversold: 1},
+		{name: "money goes back with the piece that is held", start: 10, left: 9, story: paidLate + "170 says o1 REFUNDING 350 to1"},
+		{name: "money goes back and the piece came back before, with the order's close", start: 10, left: 10, story: paidLate + "170 says o1 REFUNDING 350 to1"},
+		{name: "money goes back and two pieces came back", start: 10, left: 11, story: paidLate + "170 says o1 REFUNDING 350 to1", oversold: 1},
+		{name: "money goes back and two pieces are gone", start: 10, left: 8, story: paidLate + "170 says o1 REFUNDING 350 to1", missing: 1},
 		{name: "a sold-out slot", start: 1, left: 0, story: fine},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := wholeRun(t)
+			if strings.HasPrefix(tt.story, paidLate) {
+				b.manifest.DrainedAtNS = 0
+			}
 			b.add(runlog.Record{Event: runlog.Stock, Machine: "m1", Slot: 1, Fen: tt.start})
 			b.tell(tt.story)
-			b.add(runlog.Record{At: 120 * second, Event: runlog.ServiceSlot, Machine: "m1", Slot: 1, Fen: tt.left})
+			b.add(runlog.Record{At: 170 * second, Event: runlog.ServiceSlot, Machine: "m1", Slot: 1, Fen: tt.left})
 			b.end()
 			a := b.analyse()
 			if a.Audit.Oversold != tt.oversold || a.Audit.Undersold != tt.missing {

@@ -16,13 +16,18 @@ type channelAnswers map[string][]channelAnswer
 // long as the channel waited.
 type channelAnswer struct{ sent, took int64 }
 
-func (c channelAnswers) take(r *runlog.Record) {
+// take enters an answer; patience is how long the channel waits for one.
+func (c channelAnswers) take(r *runlog.Record, patience int64) {
+	took := r.Took
+	if r.Status == 0 {
+		took = max(took, patience)
+	}
 	list, known := c[r.Channel]
 	name := r.Channel
 	if !known {
 		name = strings.Clone(name)
 	}
-	c[name] = append(list, channelAnswer{r.At - r.Took, r.Took})
+	c[name] = append(list, channelAnswer{r.At - r.Took, took})
 }
 
 // quantiles are those of a channel's notifies that are in.

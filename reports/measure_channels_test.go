@@ -20,10 +20,10 @@ func TestAChannelsNotifiesAroundAFault(t *testing.T) {
 					took = slow
 				}
 				sent := (int64(phase)*100+10)*second + i*100*ms
-				c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "wechat", At: sent + took, Took: took})
+				c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "wechat", At: sent + took, Took: took, Status: 200}, 10*second)
 			}
 		}
-		c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "alipay", At: 10 * second, Took: 9 * second})
+		c.take(&runlog.Record{Event: runlog.NotifyAnswer, Channel: "alipay", At: 10 * second, Took: 9 * second, Status: 200}, 10*second)
 		return c
 	}
 	read := func(name string, e *evidence) (float64, int) {
@@ -63,6 +63,19 @@ func TestAChannelsNotifiesAroundAFault(t *testing.T) {
 			}
 		})
 	}
+	t.Run("one that was refused at once took as long as the channel waits", func(t *testing.T) {
+		c := make(channelAnswers)
+		for i := range 400 {
+			r := runlog.Record{Event: runlog.NotifyAnswer, Channel: "wechat", At: int64(i) * ms, Took: ms, Status: 200}
+			if i%5 == 0 {
+				r.Status = 0
+			}
+			c.take(&r, 7*second)
+		}
+		if got, _ := read("wechat.notify.p90", &evidence{answers: c}); !near(got, 7e9) {
+			t.Errorf("%v, want 7 s", got)
+		}
+	})
 	t.Run("the 90th percentile is of all, the 99th of few", func(t *testing.T) {
 		e := &evidence{faults: []Fault{fault}, answers: book(200*ms, 400*ms)}
 		for name, want := range map[string]float64{"wechat.notify.p90.before": 5e6, "wechat.notify.p90.during": 5e6, "wechat.notify.p90.moved": 0} {

@@ -112,7 +112,7 @@ func (a *audit) slotActs(s *stock) (acts []stockAct, refused bool) {
 			continue
 		}
 		switch state := states[o.state]; {
-		case state == "REFUNDED" && o.drops > 0:
+		case state == "REFUNDED" && o.drops > 0, state == "REFUNDING":
 			act(stepMaybe, ask.asked, till)
 		case state == "REFUNDED", state == "CLOSED":
 			act(stepHold, ask.asked, till)

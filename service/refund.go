@@ -10,6 +10,16 @@ import (
 // carried the command left after its time was stamped.
 const clockMargin = time.Second
 
+// SettleWithin is how long after a payment the refund of goods that did not fall begins at the latest: a machine may be given its
+// command just before the refund timer looks, and is waited for. Without the guard nobody is.
+func (p *Profile) SettleWithin() time.Duration {
+	within := p.Refund.After + p.Refund.Every
+	if p.Refund.Guard == GuardCAS {
+		within += max(p.Refund.CancelWait, p.Refund.Every, p.Command.TTL+p.Command.Late+clockMargin)
+	}
+	return within
+}
+
 // refundOverdue is the refund timer: orders that were paid, and have no result in time.
 //
 // Before money goes back, the goods must be unable to fall. A command that no machine was given is taken back by

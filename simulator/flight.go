@@ -81,7 +81,8 @@ func (d flightDeck) fly(e *entry) {
 
 	cancelled := d.ctx.Err() != nil && errors.Is(err, context.Canceled)
 	if d.latency != nil && !cancelled {
-		d.latency.Add(e.Kind, e.came.At-e.came.Due, e.came.At-e.came.Sent, e.came.Sent-e.came.Due)
+		took, late := e.waited(), e.came.Sent-e.came.Due
+		d.latency.Add(e.Kind, late+took, took, late)
 	}
 	if e.Done != nil {
 		e.came.Body = body.Bytes()
@@ -90,6 +91,16 @@ func (d flightDeck) fly(e *entry) {
 	}
 	d.bodies.Put(body)
 	d.land(e)
+}
+
+// waited is how long the answer to e took. One that never came took no less than the sender's patience, however soon that was plain:
+// a connection that is refused in a millisecond is no fast answer.
+func (e *entry) waited() time.Duration {
+	took := e.came.At - e.came.Sent
+	if e.came.Status == 0 {
+		took = max(took, timeoutOf(e))
+	}
+	return took
 }
 
 // exchange sends req and reads the answer's status and body. An answer that breaks off in its body is no answer: the

@@ -208,8 +208,7 @@ func (p *play) send(ctx context.Context) error {
 	})
 	all.Go(func() { p.agenda.run(sending) })
 
-	cpu, _ := ownUsage()
-	began := p.Now()
+	began, own, served := p.spent(ctx)
 	// The machines' first polls are spread over a while; the plan begins when they all wait for their commands.
 	from := began + 500*time.Millisecond + time.Duration(p.cfg.Plan.Header.Machines)*pollApart
 	deadline := from + p.cfg.Plan.Header.Length + p.cfg.Scenario.Drain
@@ -239,6 +238,11 @@ func (p *play) send(ctx context.Context) error {
 		p.feed()
 		err = p.playOut(ctx, dead)
 	}
+	ended, ownEnd, servedEnd := p.spent(ctx)
+	p.manifestMu.Lock()
+	g := &p.cfg.Manifest.Generator
+	g.WallNS, g.CPUNS, g.ServiceCPU = int64(ended-began), int64(ownEnd-own), int64(servedEnd-served)
+	p.manifestMu.Unlock()
 	if err == nil {
 		err = p.enter(PhaseDrain)
 	}
@@ -263,11 +267,14 @@ func (p *play) send(ctx context.Context) error {
 	}
 	stop()
 	all.Wait()
-	used, _ := ownUsage()
-	p.manifestMu.Lock()
-	p.cfg.Manifest.Generator.CPUNS, p.cfg.Manifest.Generator.WallNS = int64(used-cpu), int64(p.Now()-began)
-	p.manifestMu.Unlock()
 	return errors.Join(err, timelineErr)
+}
+
+// spent is the processor time of the harness and of the service up to now.
+func (p *play) spent(ctx context.Context) (now, own, served time.Duration) {
+	served = p.watch.used(ctx)
+	own, _ = ownUsage()
+	return p.Now(), own, served
 }
 
 // feed pushes the orders, probes and calls that are due soon, and puts itself on the agenda for the next ones.

@@ -318,6 +318,48 @@ func TestResultsThatCannotBeWrittenAreSaidOnce(t *testing.T) {
 	})
 }
 
+func TestAnAnswerThatNeverCameTookNoLessThanThePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lat, err := NewLatency(time.Now(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tl := NewTimeline(TimelineConfig{Start: time.Now(), Latency: lat, ticking: true, Transport: sinkFunc(func(r *http.Request) (*http.Response, error) {
+			switch r.URL.Path {
+			case "/refused":
+				time.Sleep(time.Millisecond)
+				return nil, errors.New("connection refused")
+			case "/silent":
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			time.Sleep(3 * time.Millisecond)
+			return answered(503, "busy"), nil
+		})})
+		for _, kind := range []string{"refused", "silent", "busy"} {
+			err := tl.Push(Send{Due: 0, Kind: kind, Method: "POST", URL: "http://127.0.0.1/" + kind, Timeout: 4 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		tl.Close()
+		if err := tl.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lat.Second(); err != nil {
+			t.Fatal(err)
+		}
+		for kind, want := range map[string]time.Duration{"refused": 4 * time.Second, "silent": 4 * time.Second, "busy": 3 * time.Millisecond} {
+			for _, what := range []string{TimeService, TimeResponse} {
+				got := time.Duration(lat.Total(kind, what).Max())
+				if (got - want).Abs() > want/50 {
+					t.Errorf("%s %s: %s, want %s", kind, what, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestOverTheLoopback(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}

@@ -3,7 +3,6 @@ package simulator
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -41,14 +40,16 @@ type watch struct {
 	logged  time.Duration
 	warmed  bool // the warm-up is over and its latencies are gone
 
-	mu     sync.Mutex
-	last   runlog.Sample // guarded by mu
-	rows   int           // guarded by mu
-	cpuSum time.Duration // of the service; guarded by mu
-	rssMax int64         // of the service; guarded by mu
+	meter meter // of the service
+
+	mu   sync.Mutex
+	last runlog.Sample // guarded by mu
+	rows int           // guarded by mu
 }
 
-func newWatch(w *World) *watch { return &watch{w: w, scrape: scrapeTimeout, census: newCensus()} }
+func newWatch(w *World) *watch {
+	return &watch{w: w, scrape: scrapeTimeout, census: newCensus(), meter: meter{ask: w.cfg.ServiceUsage}}
+}
 
 // run watches until ctx ends, and once more then. The row that is being asked for when ctx ends is finished: it would
 // have unknowns otherwise that are none.
@@ -58,6 +59,7 @@ func (o *watch) run(ctx context.Context, client *http.Client, target Target) {
 	o.crowded = o.w.timeline.Crowded()
 	o.cpu, _ = ownUsage()
 	asking := context.WithoutCancel(ctx)
+	o.service = o.used(asking)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -193,26 +195,19 @@ func (o *watch) ask(ctx context.Context, client *http.Client, target Target, s *
 			m.binds.fill(s)
 		}
 	})
-	var cpu time.Duration
-	var rss int64
-	usageErr := errors.New("unknown")
-	if o.w.cfg.ServiceUsage != nil {
-		all.Go(func() { cpu, rss, usageErr = o.w.cfg.ServiceUsage(ctx) })
-	}
-	all.Wait()
 	s.ServiceCPU, s.ServiceRSS = -1, -1
-	if usageErr != nil {
-		return
-	}
-	if cpu >= o.service { // less: it was restarted
-		s.ServiceCPU = (cpu - o.service).Seconds() / seconds
-	}
-	s.ServiceRSS = rss
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.cpuSum += max(0, cpu-o.service)
-	o.rssMax = max(o.rssMax, rss)
-	o.service = cpu
+	all.Go(func() {
+		used, err := o.meter.read(ctx)
+		if err != nil {
+			return
+		}
+		s.ServiceRSS = used.rss
+		if !used.anew {
+			s.ServiceCPU = (used.cpu - o.service).Seconds() / seconds
+		}
+		o.service = used.cpu
+	})
+	all.Wait()
 }
 
 // metrics are those of the whole service, not ok when nobody answers. A single process is taken at its word.
@@ -229,9 +224,15 @@ func (o *watch) metrics(ctx context.Context, client *http.Client, target Target,
 // cost fills in what was used so far.
 func (o *watch) cost(g *runlog.GeneratorCost) {
 	_, g.MaxRSS = ownUsage()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	g.ServiceCPU, g.ServiceRSS = int64(o.cpuSum), o.rssMax
+	g.ServiceRSS = o.meter.mostResident()
+}
+
+// used is the service's processor time up to now; 0 when it is not known.
+func (o *watch) used(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.scrape)
+	defer cancel()
+	used, _ := o.meter.read(ctx)
+	return used.cpu
 }
 
 // progress fills in what the last row tells.

@@ -330,6 +330,7 @@ func (s *Stage) play(ctx context.Context, o Options, plan *simulator.Plan, m *ru
 	}
 	m.ServiceCfg = switched(cfg, o.Scenario, o.Side)
 	m.RefundAfterNS = int64(cfg.Switches.Refund.After)
+	m.SettleNS = int64(cfg.Switches.SettleWithin())
 	target, err := s.serve(ctx, o.Scenario, o.Side, cfg, broken, &served)
 	if err != nil {
 		return err

@@ -49,8 +49,9 @@ type Manifest struct {
 	Lunchrush   string         `json:"lunchrush"` // version
 	CommandLine []string       `json:"command_line"`
 
-	RefundAfterNS int64             `json:"refund_after_ns"` // the service's refund deadline in this run
-	Expect        map[string]string `json:"expect"`          // from the scenario
+	RefundAfterNS int64             `json:"refund_after_ns"`     // the service's refund deadline in this run
+	SettleNS      int64             `json:"settle_ns,omitempty"` // how long after a payment the service's switches let its refund begin, at the latest; not less than RefundAfterNS
+	Expect        map[string]string `json:"expect"`              // from the scenario
 	Signature     map[string]string `json:"signature"`
 	Faults        []FaultPlan       `json:"faults,omitempty"`
 	Pauses        []Pause           `json:"pauses,omitempty"`  // by hand, in their order
@@ -144,13 +145,13 @@ func (f Fingerprint) Differs(other Fingerprint) string {
 	return strings.Join(list, "; ")
 }
 
-// GeneratorCost is what the harness itself used while it played.
+// GeneratorCost is what harness and service used.
 type GeneratorCost struct {
-	CPUNS      int64 `json:"cpu_ns"`
-	WallNS     int64 `json:"wall_ns"`
-	MaxRSS     int64 `json:"max_rss_bytes"`
-	ServiceCPU int64 `json:"service_cpu_ns"`
-	ServiceRSS int64 `json:"service_max_rss_bytes"`
+	CPUNS      int64 `json:"cpu_ns"`                // of the harness's process, while the plan was played
+	WallNS     int64 `json:"wall_ns"`               // for which the plan was played
+	MaxRSS     int64 `json:"max_rss_bytes"`         // of the harness's process
+	ServiceCPU int64 `json:"service_cpu_ns"`        // of all the service's processes, while the plan was played; 0 unknown
+	ServiceRSS int64 `json:"service_max_rss_bytes"` // of all the service's processes
 
 	Workers   int `json:"workers"`    // bound of the sends in flight
 	Bound     int `json:"bound"`      // sends that fell due while all workers were busy: late by the generator's fault
