@@ -1,5 +1,7 @@
 package reports
 
+import "time"
+
 // classes are all classes in the order in which they are tried; an order has the first that fits. It is also the order
 // of badness in which bad orders are listed. The channel's book is the truth about money, the machine's about goods;
 // the service's tables are only what the service believes.
@@ -15,9 +17,9 @@ package reports
 //     buyer was told; or the service's tables hold another amount for a payment than the channel's book.
 //   - stuck: money and goods are right, but the service's tables say otherwise at the end: no final state, the wrong
 //     one, no row. An unpaid order may stay CREATED or PAYING until its payment window closes.
-//   - indeterminate: a payment stayed without goods when the run was cut short; or the order would be lost, acked-lost or stuck,
-//     and its payment was made so late that the service had until after the run's end to settle it: nobody can tell what would
-//     have come.
+//   - indeterminate: a payment stayed without goods when the run was cut short; or it was made so late that the service had until
+//     after the run's end to settle it; or the service had not heard yet, at the run's end, of goods or a refund of its last
+//     seconds: nobody can tell what would have come.
 //   - recovered: as ok-dispensed or ok-refunded, but the service's remedy job had a hand in it.
 //   - ok-dispensed: goods fell once, and one payment, of the price, stayed.
 //   - ok-refunded: paid, nothing fell, everything went back.
@@ -111,12 +113,24 @@ type ending struct {
 	whole bool  // the service's own book is whole
 	// refundAfter is the service's refund deadline: a payment without goods went wrong then.
 	refundAfter int64
-	// settle is how long after a payment without goods its refund may begin: the service may wait for a machine that is silent.
+	// settle is the same of an order whose machine may have its command: a silent machine is waited for before money goes back.
 	settle int64
 }
 
-// tooLate reports whether the run ended before a payment of the moment at had to be settled: nobody can tell what would have come.
-func (e *ending) tooLate(at int64) bool { return e.until > 0 && at+e.settle >= e.until }
+// resultGrace is how long before the run's end goods may have fallen, or money gone back, without the service's tables saying so: as
+// long as a machine waits for the answer to its result.
+const resultGrace = int64(10 * time.Second)
+
+// tooLate reports whether less than patience was left of the run at the moment at: nobody can tell what would have come.
+func (e *ending) tooLate(at, patience int64) bool { return e.until > 0 && at+patience >= e.until }
+
+// patience is how long after its payment an order may be open: nobody waits for a machine that was given nothing.
+func (e *ending) patience(o *order) int64 {
+	if states[o.state] == "DISPENSING" {
+		return e.settle
+	}
+	return e.refundAfter
+}
 
 // A judgement is an order's class and what it means in money.
 type judgement struct {
@@ -138,7 +152,6 @@ func judge(o *order, l *ledger, end ending) judgement {
 		stay     int   // payments that were not given back whole
 		stayAt   int64 // the last of them
 		stayFen  int64
-		paidAt   int64 // the last payment, whatever became of it
 		over     int64 // fen that went back beyond what was paid
 		overAt   int64
 		backAt   int64
@@ -147,7 +160,6 @@ func judge(o *order, l *ledger, end ending) judgement {
 	)
 	look := func(p *payment) {
 		j.paid += p.fen
-		paidAt = max(paidAt, p.at)
 		j.back += p.refunded
 		backAt = max(backAt, p.refundedAt)
 		if p.refunded > p.fen {
@@ -194,7 +206,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.open = max(0, stayFen-int64(drops)*j.price)
 		j.at = stayAt + end.refundAfter
 		switch {
-		case !end.over, end.tooLate(stayAt):
+		case !end.over, end.tooLate(stayAt, end.patience(o)):
 			j.class, j.at = Indeterminate, end.at
 		case unknown && end.whole:
 			j.class, j.at = AckedLost, unknowAt
@@ -205,7 +217,7 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.class, j.at = AmountMismatch, o.first.at
 	case end.whole && end.over && !o.believed():
 		j.class, j.at = Stuck, end.at
-		if paidAt > 0 && end.tooLate(paidAt) {
+		if last := max(o.droppedAt, backAt); last > 0 && end.tooLate(last, resultGrace) {
 			j.class = Indeterminate
 		}
 	case o.payments == 0:

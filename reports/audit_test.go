@@ -124,12 +124,16 @@ func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 DISPENSING 350 to1",
 		},
 		{
+			name: "paid so late that a machine could be waited for, and the service does not know it", full: true, settle: 45, want: Lost, loss: 350, open: 350,
+			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 PAYING",
+		},
+		{
 			name: "dispensed so late that the service had not heard of it by the run's deadline", full: true, want: Indeterminate,
-			story: "20 prepay o1 350\n150 paid o1 350\n169 drops o1\n170 says o1 DISPENSING 350 to1",
+			story: "20 prepay o1 350\n120 paid o1 350\n169 drops o1\n170 says o1 DISPENSING 350 to1",
 		},
 		{
 			name: "dispensed in time, and the service still waits at the run's deadline", full: true, want: Stuck,
-			story: "20 prepay o1 350\n100 paid o1 350\n104 drops o1\n170 says o1 DISPENSING 350 to1",
+			story: "20 prepay o1 350\n155 paid o1 350\n159 drops o1\n170 says o1 DISPENSING 350 to1",
 		},
 		{name: "dispensed before the run was cut short", cut: true, want: OKDispensed, story: "22 paid o1 350\n24 drops o1\n25 says o1 DISPENSING 350 to1"},
 		{
