@@ -119,7 +119,7 @@ func TestWhatWasSentAfterTheLastLookAtTheQueueIsNotLost(t *testing.T) {
 	b.end()
 	a := b.analyse()
 	for _, c := range a.Invariants {
-		if c.Name == checkMessages && c.Status == failed {
+		if c.Name == checkMessages && (c.Status != unknown || c.Note != notOver) {
 			t.Errorf("of a run that was cut short: %+v", c)
 		}
 	}

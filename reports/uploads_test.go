@@ -137,3 +137,22 @@ func TestWithoutUploadsNothingIsSaidOfThem(t *testing.T) {
 		}
 	}
 }
+
+func TestUploadsOfARunThatWasCutShortMayBeOnTheirWay(t *testing.T) {
+	b := wholeRun(t)
+	b.uploads(3, 2, 1)
+	b.manifest.Ended, b.manifest.DrainedAtNS, b.manifest.DeadlineNS = "interrupted", 0, 600*second
+	b.end()
+	judged := false
+	for _, c := range b.analyse().Invariants {
+		if c.Name == checkUploads {
+			judged = true
+			if c.Status != unknown || c.Note != notOver {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	if !judged {
+		t.Error("nothing is said of the uploads")
+	}
+}
