@@ -406,6 +406,7 @@ type bad struct {
 	at    int64
 	loss  int64
 	price int64
+	open  int64
 }
 
 // result judges every order. It gives the bad ones too, worst first: by class in the order of [classes], then by
@@ -440,7 +441,7 @@ func (a *audit) result() (Audit, []bad) {
 			if at, ok := a.firstAt[j.class]; !ok || j.at < at {
 				a.firstAt[j.class] = j.at
 			}
-			wrong = append(wrong, bad{n, j.class, j.at, j.loss, j.price})
+			wrong = append(wrong, bad{n, j.class, j.at, j.loss, j.price, j.open})
 		}
 	}
 	for _, n := range a.ofKey {

@@ -124,10 +124,14 @@ const resultGrace = int64(10 * time.Second)
 // tooLate reports whether less than patience was left of the run at the moment at: nobody can tell what would have come.
 func (e *ending) tooLate(at, patience int64) bool { return e.until > 0 && at+patience >= e.until }
 
-// patience is how long after its payment an order may be open: nobody waits for a machine that was given nothing.
+// patience is how long after its payment an order may be open: nobody waits for a machine that was given nothing. A refund that is
+// under way began at the latest when the machine was no longer waited for, and the channel has yet to confirm it.
 func (e *ending) patience(o *order) int64 {
-	if states[o.state] == "DISPENSING" {
+	switch states[o.state] {
+	case "DISPENSING":
 		return e.settle
+	case "REFUNDING":
+		return e.settle + resultGrace
 	}
 	return e.refundAfter
 }
@@ -148,15 +152,13 @@ type judgement struct {
 // judge gives an order its class: see [classes] for the rules.
 func judge(o *order, l *ledger, end ending) judgement {
 	var (
-		j        = judgement{price: o.price(l)}
-		stay     int   // payments that were not given back whole
-		stayAt   int64 // the last of them
-		stayFen  int64
-		over     int64 // fen that went back beyond what was paid
-		overAt   int64
-		backAt   int64
-		unknown  bool // a payment that stayed was acknowledged and the service does not know it
-		unknowAt int64
+		j       = judgement{price: o.price(l)}
+		stay    int   // payments that were not given back whole
+		stayAt  int64 // the last of them
+		stayFen int64
+		over    int64 // fen that went back beyond what was paid
+		overAt  int64
+		backAt  int64
 	)
 	look := func(p *payment) {
 		j.paid += p.fen
@@ -172,9 +174,6 @@ func judge(o *order, l *ledger, end ending) judgement {
 		stay++
 		stayAt = max(stayAt, p.at)
 		stayFen += p.fen - p.refunded
-		if p.ackedAt > 0 && !p.known {
-			unknown, unknowAt = true, p.ackedAt
-		}
 	}
 	if o.payments > 0 {
 		look(&o.first)
@@ -208,8 +207,8 @@ func judge(o *order, l *ledger, end ending) judgement {
 		switch {
 		case !end.over, end.tooLate(stayAt, end.patience(o)):
 			j.class, j.at = Indeterminate, end.at
-		case unknown && end.whole:
-			j.class, j.at = AckedLost, unknowAt
+		case end.whole && o.unheard(l) != nil:
+			j.class, j.at = AckedLost, o.unheard(l).ackedAt
 		default:
 			j.class = Lost
 		}
@@ -234,6 +233,23 @@ func judge(o *order, l *ledger, end ending) judgement {
 		j.loss = over + abs(j.paid-(j.back-over)-int64(drops)*j.price)
 	}
 	return j
+}
+
+// unheard is the last payment that stayed, whose notify was answered with success, and that the service's tables do not know; nil when
+// there is none.
+func (o *order) unheard(l *ledger) *payment {
+	is := func(p *payment) bool { return !p.whole() && p.ackedAt > 0 && !p.known }
+	if l != nil {
+		for i := len(l.more) - 1; i >= 0; i-- {
+			if is(&l.more[i]) {
+				return &l.more[i]
+			}
+		}
+	}
+	if o.payments > 0 && is(&o.first) {
+		return &o.first
+	}
+	return nil
 }
 
 // believed reports whether the service's tables agree with what happened to an order whose money is right.

@@ -8,10 +8,15 @@ func endedLate(r *runlog.Record) bool {
 	return r.Status == 2 && r.DoneMS > 0 && (r.DoneMS-r.CreatedMS)/1000 > 60
 }
 
-// bound enters a buyer whom the service has bound. One who is bound as somebody else is not.
+// bound enters a buyer whom the service has bound, at the order of each of his tries. One who is bound as somebody else is not.
 func (a *audit) bound(r *runlog.Record) {
-	if k, known := a.keys.find(r.Key); r.OK && known && a.ofKey[k] != 0 {
-		a.at(a.ofKey[k] - 1).flags |= buyerBound
+	if !r.OK {
+		return
+	}
+	for _, key := range a.tries(r.Key) {
+		if k, known := a.keys.find(key); known && a.ofKey[k] != 0 {
+			a.at(a.ofKey[k] - 1).flags |= buyerBound
+		}
 	}
 }
 

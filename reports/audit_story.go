@@ -32,7 +32,7 @@ func (a *audit) stories(f *runlog.Folder, wrong []bad) ([]BadOrder, error) {
 	for i, w := range wrong {
 		o := a.at(w.n)
 		told[i] = BadOrder{
-			Class: w.class, Order: a.orders.text(w.n), Fen: w.price, AtNS: w.at, Why: why(o, a.ledgerOf(o), w.class, clock), Events: []Moment{},
+			Class: w.class, Order: a.orders.text(w.n), Fen: w.price, AtNS: w.at, Why: why(o, a.ledgerOf(o), w, clock), Events: []Moment{},
 		}
 		s := &story{order: &told[i], waiting: make(map[string]int)}
 		byOrder[told[i].Order] = s
@@ -69,7 +69,7 @@ func (a *audit) stories(f *runlog.Folder, wrong []bad) ([]BadOrder, error) {
 }
 
 // why says in one line what is wrong with an order.
-func why(o *order, l *ledger, c Class, clock wallClock) string {
+func why(o *order, l *ledger, w bad, clock wallClock) string {
 	at := func(ns int64) string {
 		if s := clock.at(ns); s != "" {
 			return s
@@ -90,7 +90,7 @@ func why(o *order, l *ledger, c Class, clock wallClock) string {
 		}
 		backAt = max(backAt, l.orphanAt)
 	}
-	switch c {
+	switch w.class {
 	case DoubleDispense:
 		return fmt.Sprintf("goods fell %d times, at %s and at %s, on %d %s; notified %d %s", o.drops, at(o.droppedAt), at(o.againAt),
 			o.commands, plural(int(o.commands), "command"), o.notifies, plural(int(o.notifies), "time"))
@@ -101,17 +101,27 @@ func why(o *order, l *ledger, c Class, clock wallClock) string {
 	case DoubleRefund:
 		return fmt.Sprintf("paid %s yuan, and more than that went back, last at %s", yuan(o.first.fen), at(backAt))
 	case AckedLost:
-		return fmt.Sprintf("paid at %s, notify answered with success at %s, and the service does not know the payment", at(o.first.at), at(o.first.ackedAt))
+		p := o.unheard(l)
+		return fmt.Sprintf("paid at %s, notify answered with success at %s, and the service does not know the payment", at(p.at), at(p.ackedAt))
 	case Lost:
 		if o.payments > 1 {
 			return fmt.Sprintf("paid %d times, first at %s; goods fell %d times, and not all the rest went back", o.payments, at(o.first.at), o.drops)
 		}
 		return fmt.Sprintf("paid at %s; neither goods nor money since; the service says %s", at(o.first.at), state)
 	case AmountMismatch:
+		if o.flags&amountDiffers != 0 {
+			return fmt.Sprintf("paid %s yuan at %s for goods of %s yuan, and the service's tables hold another amount", yuan(o.first.fen), at(o.first.at), yuan(o.price(l)))
+		}
 		return fmt.Sprintf("paid %s yuan at %s for goods of %s yuan", yuan(o.first.fen), at(o.first.at), yuan(o.price(l)))
 	case Stuck:
 		return fmt.Sprintf("money and goods are right, but the service says %s", state)
 	case Indeterminate:
+		if last, what := o.droppedAt, "goods fell"; w.open == 0 {
+			if backAt > last {
+				last, what = backAt, "money went back"
+			}
+			return fmt.Sprintf("%s at %s, and the service, which says %s, may not have heard of it when the run ended", what, at(last), state)
+		}
 		return fmt.Sprintf("paid at %s and still open when the run ended, with time left for goods or refund", at(o.first.at))
 	case OKDispensed, OKRefunded, OKUnpaid, Recovered:
 	}

@@ -124,6 +124,14 @@ func TestEveryOrderGetsTheClassThatItsBooksSay(t *testing.T) {
 			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 DISPENSING 350 to1",
 		},
 		{
+			name: "paid so late that its machine was waited for, and the refund is under way at the run's deadline", full: true, settle: 45, want: Indeterminate, open: 350,
+			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 REFUNDING 350 to1",
+		},
+		{
+			name: "a refund that has been under way for long, however long its machine was waited for", full: true, settle: 45, want: Lost, loss: 350, open: 350,
+			story: "20 prepay o1 350\n114 paid o1 350\n170 says o1 REFUNDING 350 to1",
+		},
+		{
 			name: "paid so late that a machine could be waited for, and the service does not know it", full: true, settle: 45, want: Lost, loss: 350, open: 350,
 			story: "20 prepay o1 350\n130 paid o1 350\n170 says o1 PAYING",
 		},
@@ -314,5 +322,52 @@ func TestTheQueueIsCountedAsTheAccountDid(t *testing.T) {
 	want := QueueFacts{Rows: 4, Waiting: 1, Voided: 1, LaterThan60: 1, Remedies: 1}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// The line beside a bad order tells of the payment, or of the thing, that it was judged by.
+func TestWhatIsSaidOfABadOrderIsWhatItWasJudgedBy(t *testing.T) {
+	tests := []struct {
+		name, story string
+		full        bool
+		want        string
+	}{
+		{
+			name:  "the second payment was acknowledged and is unknown, and the first has its goods",
+			story: fine + "40 paid o1 350 t2\n41 acked o1 1 t2",
+			want:  "paid at 11:00:30, notify answered with success at 11:00:31, and the service does not know the payment",
+		},
+		{
+			name:  "the service wrote another amount than the channel took",
+			story: "20 prepay o1 350\n22 paid o1 350\n24 drops o1\n120 says o1 DISPENSED 300 to1",
+			want:  "paid 3.50 yuan at 11:00:12 for goods of 3.50 yuan, and the service's tables hold another amount",
+		},
+		{
+			name: "goods of the last seconds", full: true,
+			story: "20 prepay o1 350\n120 paid o1 350\n169 drops o1\n170 says o1 DISPENSING 350 to1",
+			want:  "goods fell at 11:02:39, and the service, which says DISPENSING, may not have heard of it when the run ended",
+		},
+		{
+			name: "a refund of the last seconds", full: true,
+			story: "20 prepay o1 350\n130 paid o1 350\n168 refunded o1 350\n170 says o1 REFUNDING 350 to1",
+			want:  "money went back at 11:02:38, and the service, which says REFUNDING, may not have heard of it when the run ended",
+		},
+		{
+			name: "paid late", full: true, story: "150 paid o1 350\n171 says o1 PAID 350 to1",
+			want: "paid at 11:02:20 and still open when the run ended, with time left for goods or refund",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := wholeRun(t)
+			b.tell(tt.story)
+			if tt.full {
+				b.manifest.DrainedAtNS = 0
+			}
+			b.end()
+			if bad := b.analyse().Audit.Bad; len(bad) != 1 || bad[0].Why != tt.want {
+				t.Errorf("%+v\nwant %q", bad, tt.want)
+			}
+		})
 	}
 }

@@ -62,7 +62,7 @@ func (b *bidBook) acts(reading bidReading) []stockAct {
 		}
 		open := p.outcome == purchaseOpen
 		switch {
-		case p.outcome == purchaseShed:
+		case p.outcome == purchaseShed, !p.asked:
 		case p.outcome.turnedAway():
 			act(stepRefuse, p.from, 0)
 		case p.outcome == purchaseFailed, open && p.state == "RETURNED":

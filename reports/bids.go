@@ -23,8 +23,8 @@ type BidAudit struct {
 	Shed            int `json:"shed"`              // told in the end that the service is overloaded, which says nothing of the bid
 	TurnedAwayEarly int `json:"turned_away_early"` // turned away while what they asked for was certainly free, those who were told busy too
 
-	// Lost are shares that the buyer was told of and the service does not know; Phantom the other way round, without those
-	// whose answer never came.
+	// Lost are shares that the buyer was told of and of which the service's book has nothing or less; Phantom are those of which it
+	// has more, or that it has though the buyer was told no or never asked. Where no answer came neither is known.
 	Lost    int `json:"lost"`
 	Phantom int `json:"phantom"`
 
@@ -33,11 +33,14 @@ type BidAudit struct {
 
 // A purchase is one buyer's, by his own book.
 type purchase struct {
+	asked      bool // false: only the service's book has it
 	units      int
 	from, till int64 // from the send to the answer; till math.MaxInt64 without one
 	outcome    purchaseOutcome
 
-	// By the service's book: its state, and its places among the takes and returns of the bid, 0 when that does not tell.
+	// By the service's book: the units that are his by all its rows, the state, and the places among the takes and returns of the
+	// bid, 0 when that does not tell.
+	held                  int
 	state                 string
 	takenSeq, returnedSeq int64
 }
@@ -62,6 +65,9 @@ type bidBook struct {
 
 // bidCodes are the answers that mean that the bid had nothing for the buyer: what the protocol has beside 402 and codeBusy.
 var bidCodes = []string{"SOLD_OUT", "CLOSED"}
+
+// stateBought is what the service's book says of a share that the buyer has.
+const stateBought = "BOUGHT"
 
 const (
 	codeBusy       = "BUSY"       // the answer of a service that could not sell what may well be there
@@ -95,7 +101,7 @@ func (b *bidBook) take(r *runlog.Record) {
 		if p.outcome != purchaseOpen || p.from == 0 {
 			p.from = r.At // of several tries the last one counts, with those before it of which nobody knows what they did
 		}
-		p.units, p.till, p.outcome = r.N, math.MaxInt64, purchaseOpen
+		p.asked, p.units, p.till, p.outcome = true, r.N, math.MaxInt64, purchaseOpen
 	case runlog.CallAnswer:
 		p := b.of(r.Key)
 		switch {
@@ -116,7 +122,12 @@ func (b *bidBook) take(r *runlog.Record) {
 			return
 		}
 		p := b.of(r.Key)
-		p.state, p.takenSeq, p.returnedSeq = strings.Clone(r.Note), r.TakenSeq, r.ReturnedSeq
+		if r.Note == stateBought {
+			p.held += r.N
+		}
+		if p.state != stateBought { // a second row must not hide the first
+			p.state, p.takenSeq, p.returnedSeq = strings.Clone(r.Note), r.TakenSeq, r.ReturnedSeq
+		}
 	default:
 	}
 }
@@ -129,16 +140,22 @@ func (b *bidBook) result() *BidAudit {
 	res := &BidAudit{Units: b.units}
 	for i := range b.bought {
 		p := &b.bought[i]
-		res.Asked++
-		has := p.state == "BOUGHT"
-		if has {
-			res.Sold += p.units
+		res.Sold += p.held
+		if !p.asked {
+			if p.held > 0 {
+				res.Phantom++
+			}
+			continue
 		}
+		res.Asked++
 		switch p.outcome {
 		case purchaseBought:
 			res.Bought++
-			if !has {
+			switch {
+			case p.held < p.units:
 				res.Lost++
+			case p.held > p.units:
+				res.Phantom++
 			}
 		case purchaseTurnedAway, purchaseBusy, purchaseShed, purchaseFailed:
 			switch p.outcome {
@@ -151,7 +168,7 @@ func (b *bidBook) result() *BidAudit {
 				res.Shed++
 			default:
 			}
-			if has {
+			if p.held > 0 {
 				res.Phantom++
 			}
 		case purchaseOpen:

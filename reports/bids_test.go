@@ -134,6 +134,53 @@ func TestABidIsAudited(t *testing.T) {
 	}
 }
 
+// What is sold is what all rows of the service's book add up to, whatever the buyers asked for.
+func TestTheServicesBookIsCountedRowByRow(t *testing.T) {
+	row := func(key string, units int) runlog.Record {
+		return runlog.Record{Event: runlog.ServiceCall, Channel: "bid", Key: key, ID: "bid1", N: units, Note: "BOUGHT"}
+	}
+	bought := func(units int) deal { return deal{units, 1, 2, 201, "", "", 0, 0} }
+	tests := []struct {
+		name  string
+		deals []deal
+		rows  []runlog.Record
+		want  BidAudit
+	}{
+		{
+			"one request has two shares", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 5), row("r0", 5), row("r1", 5)},
+			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, Phantom: 1, History: "ok"},
+		},
+		{
+			"a second row that came back does not hide the first", []deal{bought(5), bought(5)},
+			[]runlog.Record{row("r0", 5), row("r1", 5), {Event: runlog.ServiceCall, Channel: "bid", Key: "r1", ID: "bid1", N: 5, Note: "RETURNED"}},
+			BidAudit{Units: 10, Sold: 10, Asked: 2, Bought: 2, History: "ok"},
+		},
+		{
+			"a share is larger than what was asked for", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 10), row("r1", 5)},
+			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, Phantom: 1, History: "ok"},
+		},
+		{
+			"a share is smaller", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 2), row("r1", 5)},
+			BidAudit{Units: 10, Sold: 7, Unsold: 3, Asked: 2, Bought: 2, Lost: 1, History: "ok"},
+		},
+		{
+			"nobody asked for it", []deal{bought(5)}, []runlog.Record{row("r0", 5), row("stranger", 5)},
+			BidAudit{Units: 10, Sold: 10, Asked: 1, Bought: 1, Phantom: 1, History: "ok"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := bookOf(10, tt.deals...)
+			for _, r := range tt.rows {
+				b.take(&r)
+			}
+			if got := *b.result(); got != tt.want {
+				t.Errorf("audited as %+v\nwant       %+v", got, tt.want)
+			}
+		})
+	}
+}
+
 // Nobody knows what a try without an answer did: what a later one is told may have happened in the first.
 func TestAPurchaseBeginsWithItsFirstTryOfWhichNobodyKnows(t *testing.T) {
 	for _, tt := range []struct {

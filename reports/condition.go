@@ -138,6 +138,7 @@ func check(name, text string, measures map[string]Measure, run *runlog.Manifest)
 		checkAtLeast(&c, want, m.Value)
 		return c
 	}
+	c.Got = readingBeside(m, want)
 	c.Status = failed
 	if want.holds(m.Value) {
 		c.Status = passed
@@ -204,6 +205,55 @@ func tooFew(name string, samples int) string {
 		}
 	}
 	return "not known"
+}
+
+// readingBeside is the reading with as many more digits as it takes to show on which side of its limit the value is: 98.6 % is not the
+// 99 % that were wanted.
+func readingBeside(m Measure, want Condition) string {
+	in, unit := 1.0, ""
+	switch m.Unit {
+	case "share":
+		in, unit = 100, " %"
+	case "ns":
+		for _, u := range []struct {
+			ns   float64
+			name string
+		}{{1e9, " s"}, {1e6, " ms"}, {1e3, " µs"}} {
+			if in, unit = 1/u.ns, u.name; m.Value >= u.ns {
+				break
+			}
+		}
+	case "":
+	default:
+		return reading(m)
+	}
+	side := want.holds(m.Value)
+	if want.holds(shown(m)) == side {
+		return reading(m)
+	}
+	for decimals := 1; ; decimals++ {
+		text := strconv.FormatFloat(m.Value*in, 'f', decimals, 64)
+		if v, err := strconv.ParseFloat(text, 64); err != nil || decimals >= 12 || want.holds(v/in) == side {
+			return text + unit
+		}
+	}
+}
+
+// shown is the value that a reader takes from the reading of a share, a duration or a number.
+func shown(m Measure) float64 {
+	text := strings.ReplaceAll(reading(m), ",", "")
+	if m.Unit == "ns" {
+		if d, err := time.ParseDuration(strings.NewReplacer(" min ", "m", " ", "").Replace(text)); err == nil {
+			return float64(d)
+		}
+	} else if share, isShare := strings.CutSuffix(text, " %"); isShare {
+		if p, err := strconv.ParseFloat(share, 64); err == nil {
+			return p / 100
+		}
+	} else if v, err := strconv.ParseFloat(text, 64); err == nil {
+		return v
+	}
+	return m.Value
 }
 
 // reading writes a measure's value for people.

@@ -10,7 +10,7 @@ var meanings = map[Class]string{
 	UnpaidDispense:       "The goods fell although nobody paid.",
 	AmountMismatch:       "A payment of another amount than the order's was taken.",
 	Stuck:                "The money is whole, but the service never brought the order to an end.",
-	Indeterminate:        "The books cannot tell: an answer never came, or a book was cut short.",
+	Indeterminate:        "The books cannot tell: the run ended before this could be settled, or was cut short.",
 	OKDispensed:          "Paid, and the goods fell once.",
 	OKRefunded:           "Paid, nothing fell, and the money went back once.",
 	OKUnpaid:             "Never paid, and nothing fell.",

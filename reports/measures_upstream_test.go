@@ -93,6 +93,18 @@ func TestBuyersWhoPaidAreBound(t *testing.T) {
 		{"one who did not pay", []runlog.Record{buyer("ko1", true), buyer("ko3", true)}, true, true, 0.5},
 		{"the service does not tell of them", nil, false, false, 0},
 	}
+	t.Run("one whose second try was paid", func(t *testing.T) {
+		b := wholeRun(t)
+		b.manifest.Load.Tries = 2
+		b.add(runlog.Record{At: second, Event: runlog.ChannelPaid, Order: "o1", Key: "ko1.2", Machine: "m1", Slot: 1, Channel: "wechat", ID: "to1", Fen: 350})
+		b.add(runlog.Record{At: 120 * second, Event: runlog.ServiceOrder, Order: "o1", Key: "ko1.2", Note: "PAID", Fen: 350, Paid: 350, Txn: "to1"})
+		b.add(buyer("ko1", true))
+		b.end()
+		b.records[len(b.records)-1].OK = true
+		if m := byName(b.analyse().Measures)["bind.bound"]; !m.Known || m.Value != 1 {
+			t.Errorf("%+v, want all bound", m)
+		}
+	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := wholeRun(t)

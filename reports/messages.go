@@ -138,7 +138,7 @@ func (m *messageBook) lost() int {
 	if m.seconds == 0 {
 		return 0
 	}
-	return max(0, m.taken-m.stored-m.queued)
+	return max(0, m.unfinished()-m.queued)
 }
 
 // notOver is why what seems lost is not judged.

@@ -60,6 +60,21 @@ func TestMessagesAreAccountedFor(t *testing.T) {
 			unfinished: 10, gap: 125e9 - 15.5e9, inFlight: 80, violated: true,
 		},
 		{
+			name: "as many as were deleted are stored of a send that had no answer: it makes up for none of them",
+			story: func(b *books) {
+				b.batches(5, 8)
+				key := "message000006"
+				b.add(runlog.Record{At: 16 * second, Event: runlog.CallIntent, Key: key, Channel: "message", ID: "m0", N: 10})
+				b.add(runlog.Record{At: 17 * second, Event: runlog.CallAnswer, Key: key, Channel: "message", N: 10})
+				for k := range 10 {
+					b.stored(fmt.Sprintf("%s-%d", key, k+1), "m0", 17*second)
+				}
+				b.add(runlog.Record{At: 119 * second, Event: runlog.ServiceCall, Channel: "message", ID: "m0", N: 52, Note: "total"})
+				b.queueSecond(12, 80, 0, 0)
+			},
+			unfinished: 10, gap: 125e9 - 17e9, inFlight: 80, violated: true,
+		},
+		{
 			name:       "none is stored",
 			story:      func(b *books) { b.batches(5, 0); b.queueSecond(12, 50, 0, 50) },
 			unfinished: 50, gap: 114e9, inFlight: 50, unknown: true,
