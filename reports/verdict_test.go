@@ -85,6 +85,33 @@ func TestTheVerdictWeighsWhatWasFound(t *testing.T) {
 			},
 		},
 		{
+			name: "the orders were late among many heartbeats in time", exit: ExitInconclusive, headline: "the run proves nothing: lateness p99 of create sends: 400 ms, wanted <= 29.7 ms",
+			with: func(b *books) {
+				b.many(3)
+				for i := range 6 {
+					b.sends["create.lateness"][i] = 400 * time.Millisecond
+				}
+				b.sends["heartbeat.lateness"] = slices.Repeat([]time.Duration{300 * time.Microsecond}, 2700)
+			},
+		},
+		{name: "three of three hundred orders were late", exit: ExitPass, with: func(b *books) {
+			b.many(3)
+			for i := range 3 {
+				b.sends["create.lateness"][i] = 400 * time.Millisecond
+			}
+			b.sends["heartbeat.lateness"] = slices.Repeat([]time.Duration{300 * time.Microsecond}, 2700)
+		}},
+		{
+			name: "sends of a kind that an expectation names were late", exit: ExitInconclusive, headline: "lateness p99 of probe sends: 9.00 ms, wanted <= 5.00 ms",
+			with: func(b *books) {
+				b.many(3)
+				b.sends["heartbeat.lateness"] = slices.Repeat([]time.Duration{300 * time.Microsecond}, 90000)
+				b.sends["probe.lateness"] = slices.Repeat([]time.Duration{9 * time.Millisecond}, 300)
+				b.sends["probe.response"] = b.sends["probe.lateness"]
+				b.manifest.Expect = map[string]string{"probe.p99.moved": "< 1000%"}
+			},
+		},
+		{
 			name: "the harness left out sends", exit: ExitInconclusive, headline: "create sends: sent of offered: 290 of 300 (96.7 %)",
 			with: func(b *books) { b.many(3); b.manifest.Sent["create"] = 290 },
 		},

@@ -230,7 +230,7 @@ func (t *Timeline) report(r *vegeta.Result) error {
 		return nil
 	}
 	r.Attack, r.Method, r.URL = e.Kind, e.Method, e.URL
-	r.Timestamp, r.Latency = t.start.Add(e.came.Due), e.came.At-e.came.Due
+	r.Timestamp, r.Latency = t.start.Add(e.came.Due), e.came.Sent-e.came.Due+e.waited()
 	r.BytesIn, r.BytesOut = uint64(e.in), uint64(len(e.Body))
 	r.Body, r.Headers = nil, nil
 	return t.result(r)

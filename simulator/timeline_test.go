@@ -324,7 +324,9 @@ func TestAnAnswerThatNeverCameTookNoLessThanThePatience(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tl := NewTimeline(TimelineConfig{Start: time.Now(), Latency: lat, ticking: true, Transport: sinkFunc(func(r *http.Request) (*http.Response, error) {
+		told := map[string]time.Duration{}
+		result := func(r *vegeta.Result) error { told[r.Attack] = r.Latency; return nil }
+		tl := NewTimeline(TimelineConfig{Start: time.Now(), Latency: lat, Result: result, ticking: true, Transport: sinkFunc(func(r *http.Request) (*http.Response, error) {
 			switch r.URL.Path {
 			case "/refused":
 				time.Sleep(time.Millisecond)
@@ -355,6 +357,9 @@ func TestAnAnswerThatNeverCameTookNoLessThanThePatience(t *testing.T) {
 				if (got - want).Abs() > want/50 {
 					t.Errorf("%s %s: %s, want %s", kind, what, got, want)
 				}
+			}
+			if (told[kind] - want).Abs() > want/50 {
+				t.Errorf("%s: %s in the results, want %s", kind, told[kind], want)
 			}
 		}
 	})
