@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lunchrush/lunchrush/internal/stats"
 )
 
 func TestCapacityIsWhatWasConfirmedBelowWhatDidNotPass(t *testing.T) {
@@ -337,6 +339,12 @@ func TestCurveEndsWhereMeasurementsEnd(t *testing.T) {
 	}
 	if peak := c.Curve.Curve.Peak(); peak > most && strings.Contains(c.curveText(), "highest at") {
 		t.Errorf("%q tells of a peak at %.0f, beyond %.0f", c.curveText(), peak, most)
+	}
+	for _, u := range []stats.USL{{Gamma: 100, Sigma: 0.2, Kappa: 0.1}, {Gamma: 100, Sigma: 1.2}} { // they fall from the start
+		c.Curve.Curve, c.Curve.From = u, 10
+		if text := c.curveText(); strings.Contains(text, "highest at") || !strings.Contains(text, "it falls from N = 10 on") {
+			t.Errorf("of a peak at %.0f: %q", u.Peak(), text)
+		}
 	}
 	c.Trials = c.Trials[:3]
 	c.Conclude()

@@ -216,9 +216,12 @@ func (c *Capacity) curveText() string {
 	if out > 0 {
 		s += ", since the others had not settled: their backlog, or what was under way, grew"
 	}
-	if n := u.Curve.Peak(); n <= u.To {
+	switch n := u.Curve.Peak(); {
+	case n < u.From:
+		s += fmt.Sprintf("; it falls from N = %.0f on, where the measurements begin", u.From)
+	case n <= u.To:
 		s += fmt.Sprintf("; it is highest at N = %.0f", n)
-	} else {
+	default:
 		s += fmt.Sprintf("; it has no highest point up to N = %.0f, where the measurements end", u.To)
 	}
 	return s

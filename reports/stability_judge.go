@@ -150,17 +150,18 @@ func (t *track) attempts(from, to int64) float64 {
 
 // model works out the drain time. The capacity is the scenario's, or else the most that the service did in five seconds of
 // the drain: orders brought as far as the channel, whether their buyers still waited or not. That counts only when it is well
-// above what was offered, since a service with nothing to catch up with does no more than it is asked. It is then a lower
-// bound, and the drain time an upper one. A service that neither the scenario nor a drain tells about stays unknown.
+// above what was offered, on the whole and in those five seconds: a service with nothing to catch up with does no more than it is
+// asked, and buyers who come by chance ask in bunches. It is then a lower bound, and the drain time an upper one. A service that
+// neither the scenario nor a drain tells about stays unknown.
 func (j *stabilityJudge) model() {
 	offered := j.after.OfferedPerS
 	if offered <= 0 {
 		return
 	}
-	switch measured := j.drainRate(); {
+	switch measured := j.drainRate(offered); {
 	case j.load.CapacityPerS > 0:
 		j.CapacityPerS, j.CapacityFrom = j.load.CapacityPerS, "the scenario"
-	case measured > capacityAbove*offered:
+	case measured > 0:
 		j.CapacityPerS, j.CapacityFrom = measured, fmt.Sprintf("measured: the best %d s of the drain", capacityWindow)
 	default:
 		return
@@ -171,13 +172,18 @@ func (j *stabilityJudge) model() {
 	}
 }
 
-func (j *stabilityJudge) drainRate() float64 {
-	best := 0
-	from, to := (j.after.FromNS+1e9-1)/1e9, j.after.ToNS/1e9
-	for s := from; s+capacityWindow <= to; s++ {
-		best = max(best, j.wire(s*1e9, (s+capacityWindow)*1e9).prepays)
+// drainRate is the most orders a second in a window that worked off more than fell due in it, and than falls due on average; 0: none did.
+func (j *stabilityJudge) drainRate(offered float64) float64 {
+	best := 0.0
+	first, last := (j.after.FromNS+1e9-1)/1e9, j.after.ToNS/1e9
+	for s := first; s+capacityWindow <= last; s++ {
+		from, to := s*1e9, (s+capacityWindow)*1e9
+		done := float64(j.wire(from, to).prepays) / capacityWindow
+		if done > capacityAbove*max(offered, j.offered(from, to)) {
+			best = max(best, done)
+		}
 	}
-	return float64(best) / capacityWindow
+	return best
 }
 
 // decide gives the class and says why.
@@ -424,19 +430,20 @@ func (j *stabilityJudge) tooSlow(from, to int64) string {
 	return ""
 }
 
-// recoveredFrom is the first moment, on a grid of seconds, from which on the phase is good to its end: in nine of ten buckets,
-// the first of them included, and in all of them together by the limits of its p99.
+// recoveredFrom is the first moment, on a grid of seconds, from which on the phase is good to its end: in nine of ten buckets, the first
+// of them included and no two bad ones in a row, and in all of them together by the limits of its p99.
 func (j *stabilityJudge) recoveredFrom(p *Phase) (at int64, ok bool) {
 	least := max(recoveredLeast, bucketsLeast*j.width)
 	for at := p.FromNS; p.ToNS-at >= least; at += int64(time.Second) {
 		list := j.bucketsOf(at, p.ToNS)
-		bad := 0
-		for _, b := range list {
+		bad, inARow := 0, false
+		for i, b := range list {
 			if !b.Good {
 				bad++
+				inARow = inARow || i > 0 && !list[i-1].Good
 			}
 		}
-		if list[0].Good && bad <= len(list)/badOfBuckets && j.tooSlow(at, p.ToNS) == "" {
+		if list[0].Good && bad <= len(list)/badOfBuckets && !inARow && j.tooSlow(at, p.ToNS) == "" {
 			return at, true
 		}
 	}

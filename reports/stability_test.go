@@ -144,6 +144,13 @@ func TestStabilityIsClassifiedFromWhatBecameOfTheOperations(t *testing.T) {
 				p.prepays = func(int) int { return 21 }
 			}, Undecided, "capacity is not known", 9,
 		},
+		{
+			"nor from buyers who came in a bunch", func(p *play) {
+				p.good, p.capacity = p.downFor(9, 0.2), 0
+				p.load = func(s int) float64 { return map[bool]float64{true: 1.3, false: 1}[s >= 150 && s < 155] }
+				p.prepays = func(s int) int { return map[bool]int{true: 26, false: 20}[s >= 150 && s < 155] }
+			}, Undecided, "capacity is not known", 9,
+		},
 		{"a load at its capacity has no drain time", func(p *play) { p.good, p.capacity = p.downFor(9, 0), 20 }, Undecided, "the load is 1.00 of the capacity", 9},
 		{
 			"noise of eight in a hundred is no failure", func(p *play) { p.good = func(s int) float64 { return 0.95 + 0.05*float64(s%2) } }, Stable,
@@ -154,6 +161,10 @@ func TestStabilityIsClassifiedFromWhatBecameOfTheOperations(t *testing.T) {
 				p.good = func(s int) float64 { return map[bool]float64{true: 0.5, false: 1}[s >= 130 && s < 135] }
 			},
 			Stable, "within 5.00 s", 0,
+		},
+		{
+			"two bad buckets in a row at the end are not, though they are fewer than one of ten: it died again", func(p *play) { p.good = from(190, 1, 0) },
+			Undecided, "nothing shows what keeps it down", 1120,
 		},
 		{
 			"two bad stretches are not: it counts from the last", func(p *play) {

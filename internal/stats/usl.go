@@ -26,12 +26,15 @@ func (u USL) At(n float64) float64 {
 	return u.Gamma * n / (1 + u.Sigma*(n-1) + u.Kappa*n*(n-1))
 }
 
-// Peak is the concurrency of the highest throughput; +Inf where there is none.
+// Peak is the concurrency of the highest throughput: +Inf where there is none, 0 where it falls from the start.
 func (u USL) Peak() float64 {
+	if u.Sigma >= 1 {
+		return 0
+	}
 	if u.Kappa <= 0 {
 		return math.Inf(1)
 	}
-	return math.Sqrt(math.Max(0, 1-u.Sigma) / u.Kappa)
+	return math.Sqrt((1 - u.Sigma) / u.Kappa)
 }
 
 // The least that a fit is made of: three unknowns, and something left to see whether they suit.
