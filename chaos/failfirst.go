@@ -45,5 +45,5 @@ func (f failFirst) Felt(ctx context.Context, t *Target) (Evidence, error) {
 	failed := func(e reply) bool { return e.status == f.status && e.code == f.code }
 	met, last := count(replies[:f.n], failed), replies[f.n]
 	text := fmt.Sprintf("of the first %d requests %d were answered %d %s, and the next %d", f.n, met, f.status, f.code, last.status)
-	return Evidence{Felt: met == f.n && !failed(last), Text: text}, nil
+	return Evidence{Felt: met == f.n && last.status != 0 && !failed(last), Text: text}, nil
 }

@@ -3,7 +3,10 @@ package chaos
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -240,6 +243,85 @@ func TestAHoldEndsThoughAReceiverHasHungUp(t *testing.T) {
 	}
 	if err := pingOnce(t.Context(), PingGreeting, link.Addr(), 0, 10*time.Second); err != nil {
 		t.Errorf("nothing passes after the heal: %v", err)
+	}
+}
+
+// Toxiproxy loses sight of such a connection when the toxic before it goes.
+func TestAHoldEndsForAClientThatHungUpBesideAnotherFault(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan string, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		text, _ := io.ReadAll(conn) // up to the client's end
+		heard <- string(text)
+	}()
+	board := NewSwitchboard()
+	defer board.Close()
+	link, err := board.Open("listener", l.Addr().String(), PingRedis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &Target{Name: "listener", Link: link}
+	healSlow, err := latency{by: time.Millisecond, direction: "both"}.Inject(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heal, err := hold{}.Inject(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", link.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t.Context(), time.Now().Add(100*time.Millisecond))
+	conn.Close()
+	waitUntil(t.Context(), time.Now().Add(100*time.Millisecond))
+	for _, heal := range []func(context.Context) error{healSlow, heal} {
+		if err := heal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case text := <-heard:
+		if text != "one" {
+			t.Errorf("heard %q", text)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the connection is still open, and what was held never arrived")
+	}
+}
+
+// A heal must not wait for a probe that waits for the fault.
+func TestACancelEndsTheMeasuring(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and greets nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- PingGreeting(ctx, l.Addr().String(), 0) }()
+	waitUntil(t.Context(), time.Now().Add(50*time.Millisecond))
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits on, though nobody waits for it")
 	}
 }
 

@@ -36,9 +36,19 @@ func (hold) Felt(ctx context.Context, t *Target) (Evidence, error) {
 // closes, as it does at a frozen peer.
 const heldBytesMax = 1 << 20
 
-// holdToxic keeps chunks until it is taken off, then lets them all go. Toxiproxy interrupts it for other reasons too, such as
-// another toxic that comes or goes on the same link: what is kept is a state that outlives that.
-type holdToxic struct{}
+// holdToxic keeps chunks until it is ended, then lets them all go. Toxiproxy interrupts it for other reasons too, such as another toxic
+// that comes or goes on the same link: what is kept is a state that outlives that. And it loses sight of a connection whose client has
+// hung up when another toxic goes, so that being taken off is not what ends a hold.
+type holdToxic struct{ over chan struct{} }
+
+// UnmarshalJSON makes the toxic: Toxiproxy reads its attributes, of which there are none, before it is on any connection.
+func (t *holdToxic) UnmarshalJSON([]byte) error {
+	t.over = make(chan struct{})
+	return nil
+}
+
+// end lets all go that is kept. It is called once, before the toxic is taken off.
+func (t *holdToxic) end() { close(t.over) }
 
 // kept is what one direction of one connection has waiting.
 type kept struct {
@@ -51,7 +61,7 @@ type kept struct {
 func (*holdToxic) NewState() any { return new(kept) }
 
 // Pipe implements toxics.Toxic.
-func (*holdToxic) Pipe(stub *toxics.ToxicStub) {
+func (t *holdToxic) Pipe(stub *toxics.ToxicStub) {
 	k, ok := stub.State.(*kept)
 	if !ok {
 		panic(fmt.Sprintf("a hold with the state %T", stub.State))
@@ -63,6 +73,12 @@ func (*holdToxic) Pipe(stub *toxics.ToxicStub) {
 		}
 		select {
 		case <-stub.Interrupt:
+			return
+		case <-t.over:
+			k.release(stub)
+			if !stub.Closed() {
+				new(toxics.NoopToxic).Pipe(stub)
+			}
 			return
 		case chunk := <-input:
 			if chunk == nil {
@@ -79,19 +95,24 @@ func (*holdToxic) Pipe(stub *toxics.ToxicStub) {
 // is held here, could not even be told so.
 const releasePatience = 5 * time.Second
 
-// Cleanup implements toxics.CleanupToxic: it is called when the toxic is taken off, and only then.
-func (*holdToxic) Cleanup(stub *toxics.ToxicStub) {
-	k, ok := stub.State.(*kept)
-	if !ok {
-		return
-	}
+// release passes on what is kept.
+func (k *kept) release(stub *toxics.ToxicStub) {
 	for _, chunk := range k.chunks {
 		if stub.WriteOutput(chunk, releasePatience) != nil {
 			stub.Close()
 			return
 		}
 	}
+	*k = kept{ended: k.ended}
 	if k.ended {
 		stub.Close()
+	}
+}
+
+// Cleanup implements toxics.CleanupToxic: it is called when the toxic is taken off, and only then, of a connection whose Pipe was
+// interrupted before it saw the end.
+func (*holdToxic) Cleanup(stub *toxics.ToxicStub) {
+	if k, ok := stub.State.(*kept); ok {
+		k.release(stub)
 	}
 }

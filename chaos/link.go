@@ -173,10 +173,14 @@ func (l *Link) addToxic(kind, direction string, attributes any) (remove func(con
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.proxy.Toxics.AddToxicJson(bytes.NewReader(text)); err != nil {
+	added, err := l.proxy.Toxics.AddToxicJson(bytes.NewReader(text))
+	if err != nil {
 		return nil, fmt.Errorf("adding the %s toxic to %s: %w", kind, l.name, err)
 	}
 	return func(ctx context.Context) error {
+		if held, ok := added.Toxic.(*holdToxic); ok {
+			held.end()
+		}
 		if err := l.proxy.Toxics.RemoveToxic(ctx, name); err != nil {
 			return fmt.Errorf("taking the %s toxic off %s: %w", kind, l.name, err)
 		}

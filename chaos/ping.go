@@ -87,18 +87,14 @@ func PingHTTP(ctx context.Context, addr string, weight int) error {
 	return resp.Body.Close()
 }
 
-// dial opens a connection that ends with ctx's deadline.
+// dial opens a connection whose reads and writes end when ctx does, by its deadline or because nobody waits any more.
 func dial(ctx context.Context, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return nil, errors.Join(err, conn.Close())
-		}
-	}
+	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // of one that is closed by then it changes nothing
 	return conn, nil
 }
 

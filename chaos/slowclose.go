@@ -60,16 +60,11 @@ func (f slowClose) Felt(ctx context.Context, t *Target) (Evidence, error) {
 func closed(ctx context.Context, addr string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
-	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
 	}
