@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,11 @@ func TestADatabaseThatDiesEndsARunWithoutFaults(t *testing.T) {
 	}
 	if result.Analysis == nil {
 		t.Fatal("there is no report")
+	}
+	_, log, _ := strings.Cut(err.Error(), "; see ")
+	log, _, _ = strings.Cut(log, "\n")
+	if _, err := os.Stat(log); err != nil || !strings.HasPrefix(log, result.Dir) {
+		t.Errorf("it names the log %q, which is not in the run folder: %v", log, err)
 	}
 	if run := result.Analysis.Run; run.Ended != "error" || !strings.Contains(run.Error, "mysql died") {
 		t.Errorf("the report says %q, %q", run.Ended, run.Error)

@@ -107,12 +107,17 @@ func (c *capacity) search(ctx context.Context, o CapacityOptions, play player) (
 	return c.Capacity, errors.Join(err, reports.WriteCapacity(o.Dir, c.Capacity))
 }
 
-// trials is what a search plays: each is kept in list, and what is known by then is written. replaced marks the last of them.
+// trials is what a search plays: each is kept in list, and what is known by then is written. One whose run breaks off is played once
+// more: it says nothing of the load. replaced marks the last of them.
 func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, list *[]reports.CapacityTrial) (trial func(context.Context, string, int) (string, error), replaced func()) {
 	trial = func(ctx context.Context, step string, machines int) (string, error) {
 		began := time.Now()
 		t, err := play(ctx, o, c, step, machines)
-		if err != nil {
+		if err != nil && !t.Loss && ctx.Err() == nil && !errors.Is(err, errBudget) && purse.affords(1, machines) {
+			o.Tell(fmt.Sprintf("%d machines: the run broke off, and is played once more: %v", machines, err))
+			t, err = play(ctx, o, c, step, machines)
+		}
+		if err != nil && !t.Loss {
 			return "", err
 		}
 		t.TookNS = int64(time.Since(began))
@@ -120,6 +125,9 @@ func (c *capacity) trials(o *CapacityOptions, play player, purse *purse, list *[
 		*list = append(*list, t)
 		c.Conclude()
 		o.Tell(trialLine(&t))
+		if err != nil { // what was lost until then is lost
+			return "", errors.Join(err, reports.WriteCapacity(o.Dir, c.Capacity))
+		}
 		outcome := t.Outcome
 		if t.Hopeless() {
 			outcome = hopeless
@@ -271,15 +279,16 @@ func (s *Stage) trial(ctx context.Context, o *CapacityOptions, c *capacity, step
 	if o.Quiet != nil {
 		o.Quiet()
 	}
-	most := w.maxConnections(context.WithoutCancel(ctx))
+	most := w.maxConnections(ctx)
 	closing := w.close()
 	var dead *death
 	died := ctx.Err() == nil && errors.As(err, &dead) && slices.Contains(serviceParts(sc.Topology), testbed.Part(dead.part)) && result.Analysis != nil
 	if died {
 		err = nil
 	}
-	if err := errors.Join(err, closing); err != nil {
-		return none, err
+	broke := errors.Join(err, closing)
+	if broke != nil && (result.Analysis == nil || result.Analysis.Verdict.ExitCode != reports.ExitViolated) {
+		return none, broke
 	}
 	run := &result.Analysis.Run
 	from := run.StartedAt.Add(time.Duration(run.PlayFromNS + run.WarmUpNS))
@@ -290,7 +299,7 @@ func (s *Stage) trial(ctx context.Context, o *CapacityOptions, c *capacity, step
 	e.DBConnections = most
 	t, err := reports.JudgeTrial(result.Dir, result.Analysis, planned, e)
 	if err != nil {
-		return none, err
+		return none, errors.Join(broke, err)
 	}
 	if died {
 		t.Outcome, t.Why = reports.TrialFailed, "the service did not live through it: "+dead.Error()
@@ -299,7 +308,7 @@ func (s *Stage) trial(ctx context.Context, o *CapacityOptions, c *capacity, step
 	if t.Folder, err = filepath.Rel(o.Dir, result.Dir); err != nil {
 		return none, err
 	}
-	return t, nil
+	return t, broke
 }
 
 func trialLine(t *reports.CapacityTrial) string {

@@ -210,6 +210,59 @@ func TestSearchThatIsCutShortKeepsWhatItHas(t *testing.T) {
 	}
 }
 
+// What a trial lost before it was cut short is lost: 98 stands whatever else is wrong.
+func TestMoneyThatATrialLostBeforeItWasCutShortIsNotForgotten(t *testing.T) {
+	for name, cut := range map[string]error{"interrupted": context.Canceled, "out of its budget": errBudget, "broken": errors.New("the database is gone")} {
+		t.Run(name, func(t *testing.T) {
+			c, o := searching(t, nil)
+			o.Budget = time.Hour
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			f := &fakeTown{perFront: 200, chance: rand.New(rand.NewPCG(1, 3))}
+			_, err := c.search(ctx, o, func(ctx context.Context, o *CapacityOptions, c *capacity, step string, machines int) (reports.CapacityTrial, error) {
+				trial, err := f.play(ctx, o, c, step, machines)
+				if len(f.played) < 4 {
+					return trial, err
+				}
+				if errors.Is(cut, context.Canceled) {
+					cancel()
+				}
+				trial.Outcome, trial.Loss = reports.TrialFailed, true
+				return trial, cut
+			})
+			if !errors.Is(cut, errBudget) && !errors.Is(err, cut) {
+				t.Errorf("ended with %v", err)
+			}
+			if on := written(t, o.Dir); len(on.Trials) != 4 || on.ExitCode() != reports.ExitViolated {
+				t.Errorf("%d trials, exit code %d", len(on.Trials), on.ExitCode())
+			}
+		})
+	}
+}
+
+func TestATrialWhoseRunBreaksOffIsPlayedOnceMore(t *testing.T) {
+	answer := func(before func(int) error) reports.CapacityAnswer {
+		c, o := searching(t, nil)
+		f := &fakeTown{perFront: 200, chance: rand.New(rand.NewPCG(1, 3)), before: before}
+		got, err := c.search(t.Context(), o, f.play)
+		if err != nil || got.Ended != reports.EndedWhole {
+			t.Fatalf("%v: %q", err, got.Ended)
+		}
+		return got.Answer
+	}
+	broken := 0
+	flaky := answer(func(n int) error {
+		if n == 4 && broken == 0 {
+			broken++
+			return errors.New("the engine was slow")
+		}
+		return nil
+	})
+	if whole := answer(nil); broken != 1 || flaky != whole {
+		t.Errorf("%+v after %d broken runs, without one %+v", flaky, broken, whole)
+	}
+}
+
 // The deadline is there for a trial that hangs; one that only ends late, as one of an overloaded service does, was measured all the same.
 func TestSearchWhoseLastTrialEndsLateHasUsedItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 	"github.com/lunchrush/lunchrush/simulator"
@@ -65,7 +67,7 @@ func With(sc *scenarios.Scenario, set map[string]string) (*scenarios.Scenario, e
 // Sum is a program's SHA-256, "" is this one's.
 func Sum(program string) (string, error) {
 	if program == "" {
-		self, err := os.Executable()
+		self, err := testbed.Self()
 		if err != nil {
 			return "", err
 		}
@@ -86,12 +88,13 @@ func Sum(program string) (string, error) {
 // PlayOn lets the gate's runs be made on a stage. watch, when not nil, is called with each run's world; see [Options].
 func (g *Gate) PlayOn(s *Stage, watch func(*simulator.World)) error {
 	g.testbed, g.engine = s.Choice.Name, s.Engine()
-	sides := map[string]Options{}
+	sides, builds := map[string]Options{}, map[string]Candidate{}
 	for side, c := range map[string]Candidate{reports.SideBase: g.Base, reports.SideHead: g.Head} {
 		sc, err := With(g.Scenario, c.Set)
 		if err != nil {
 			return fmt.Errorf("%s: %w", side, err)
 		}
+		builds[side] = c
 		sides[side] = Options{
 			Scenario: sc, Side: Hardened, Label: side, Binary: c.Path, RunsDir: g.Dir, Version: g.Version, Args: g.Args, Watch: watch, OwnDefaults: true,
 		}
@@ -99,6 +102,10 @@ func (g *Gate) PlayOn(s *Stage, watch func(*simulator.World)) error {
 	g.Play = func(ctx context.Context, side string, seed uint64) (reports.GateRun, error) {
 		o := sides[side]
 		o.Seed = seed
+		if sum, err := Sum(o.Binary); err != nil || builds[side].Program != "" && sum != builds[side].Program {
+			return reports.GateRun{Values: map[string]reports.GateValue{}}, errors.Join(err,
+				fmt.Errorf("%s (%s) is another program than when the gate began: leave it alone until the gate has ended", side, o.Binary))
+		}
 		result, err := s.Run(ctx, o)
 		if result.Analysis == nil {
 			return reports.GateRun{Values: map[string]reports.GateValue{}}, err

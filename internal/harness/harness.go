@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type Stage struct {
 	logs   string
 	binary string
 	judge  func(dir string) (*reports.Analysis, error)
+	notice func(message string)
 	used   bool
 }
 
@@ -110,17 +112,29 @@ func Open(ctx context.Context, g Ground) (*Stage, error) {
 	if judge == nil {
 		judge = Judge
 	}
-	return &Stage{Choice: g.Choice, stack: stack, logs: logs, binary: g.Binary, judge: judge}, nil
+	notice := g.Notice
+	if notice == nil {
+		notice = func(string) {}
+	}
+	return &Stage{Choice: g.Choice, stack: stack, logs: logs, binary: g.Binary, judge: judge, notice: notice}, nil
 }
 
 // Engine says what runs on the stage: "MariaDB 10.11.14, Redis 7.0.15".
 func (s *Stage) Engine() string { return s.stack.Engine() }
 
-// Close stops everything that the stage started. It does not depend on the run's context.
+// Close stops everything that the stage started. It does not depend on the run's context. A database that had to be killed is told of and
+// no error: all has been counted by then.
 func (s *Stage) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return errors.Join(s.stack.Close(ctx), os.RemoveAll(s.logs))
+	notes, err := sortKilled(s.stack.Close(ctx))
+	for _, note := range notes {
+		s.notice(note)
+	}
+	if err != nil {
+		return err // which may name a log
+	}
+	return os.RemoveAll(s.logs)
 }
 
 // Options says what to run.
@@ -194,6 +208,9 @@ func (s *Stage) Run(ctx context.Context, o Options) (Result, error) {
 	given, back := turns.take()
 	playErr := s.play(ctx, o, plan, m, log)
 	back()
+	if playErr != nil {
+		playErr = &relocated{playErr, s.logs, filepath.Join(dir, logsFolder)}
+	}
 	m.Generator.First, m.Generator.Awake = given.First, given.Awake
 	switch {
 	case ctx.Err() != nil:
@@ -409,6 +426,18 @@ func (s *Stage) serve(ctx context.Context, sc *scenarios.Scenario, side string, 
 	return target, nil
 }
 
+// logsFolder is where a run folder has the parts' logs.
+const logsFolder = "logs"
+
+// A relocated error names logs where [Stage.keepLogs] has put them: the stage's own are gone when somebody reads it.
+type relocated struct {
+	error
+	from, to string
+}
+
+func (r *relocated) Error() string { return strings.ReplaceAll(r.error.Error(), r.from, r.to) }
+func (r *relocated) Unwrap() error { return r.error }
+
 // keepLogs copies the parts' logs into the run folder and empties them for the next run.
 func (s *Stage) keepLogs(dir string) error {
 	entries, err := os.ReadDir(s.logs)
@@ -424,10 +453,10 @@ func (s *Stage) keepLogs(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, logsFolder), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "logs", entry.Name()), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, logsFolder, entry.Name()), text, 0o644); err != nil {
 			return err
 		}
 		if err := os.Truncate(from, 0); err != nil {

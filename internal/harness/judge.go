@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -36,7 +35,7 @@ func JudgeBy(program string) func(dir string) (*reports.Analysis, error) {
 	return func(dir string) (*reports.Analysis, error) {
 		name := program
 		if name == "" {
-			self, err := os.Executable()
+			self, err := testbed.Self()
 			if err != nil {
 				return nil, err
 			}

@@ -69,7 +69,7 @@ func (s *Suite) lanes(ctx context.Context, indices []int, n int, scenario func(i
 	}
 	var leaving sync.WaitGroup
 	for _, l := range idle {
-		leaving.Go(func() { _ = l.leave() }) // it tells what goes wrong
+		leaving.Go(func() { _ = l.leave() })
 	}
 	leaving.Wait()
 }
@@ -98,9 +98,7 @@ func (l *lane) enter(ctx context.Context, sc *scenarios.Scenario) error {
 	if l.stage != nil && l.ground == wants && l.stage.Choice.Name == choice.Name {
 		return nil
 	}
-	if err := l.leave(); err != nil {
-		return err
-	}
+	_ = l.leave() // which is no matter of the scenario that comes now
 	stage, err := Open(ctx, Ground{
 		Choice: choice, Engines: wants, RunsDir: l.suite.RunsDir, Binary: l.suite.Binary, Judge: l.suite.Judge, Notice: l.suite.Tell,
 	})
@@ -111,16 +109,16 @@ func (l *lane) enter(ctx context.Context, sc *scenarios.Scenario) error {
 	return nil
 }
 
-// leave closes the lane's stage, if there is one.
+// leave closes the lane's stage, if there is one, and tells what goes wrong.
 func (l *lane) leave() error {
 	if l.stage == nil {
 		return nil
 	}
 	stage := l.stage
 	l.stage = nil
-	if err := stage.Close(); err != nil {
+	err := stage.Close()
+	if err != nil {
 		l.suite.Tell(fmt.Sprintf("stopping a testbed: %v", err))
-		return err
 	}
-	return nil
+	return err
 }

@@ -2,7 +2,10 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/scenarios"
 )
 
@@ -96,6 +100,47 @@ func TestALaneIsPickedByItsTestbed(t *testing.T) {
 				t.Errorf("took an idle one")
 			case c.want != nil && (l != c.want || slices.Contains(left, l) || len(left) != len(before)-1):
 				t.Errorf("took another one, %d left", len(left))
+			}
+		})
+	}
+}
+
+// A stubbornStack has a database that had to be killed at its end, and perhaps one that nobody could stop.
+type stubbornStack struct {
+	testbed.Stack
+	rest error
+}
+
+func (s stubbornStack) Close(context.Context) error {
+	return errors.Join(&testbed.Killed{Part: "mysql"}, s.rest)
+}
+
+func TestATestbedThatIsSlowToStopIsNoMatterOfTheNextScenario(t *testing.T) {
+	left := errors.New("container mysql: the engine does not answer")
+	for _, tt := range []struct {
+		name string
+		rest error
+		told string
+	}{
+		{"a database had to be killed", nil, "mysql was still busy when the run was over and had been counted; it was killed"},
+		{"something could not be stopped", left, "stopping a testbed: " + left.Error()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var told []string
+			tell := func(line string) { told = append(told, line) }
+			logs := filepath.Join(t.TempDir(), "logs")
+			if err := os.Mkdir(logs, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			l := &lane{suite: &Suite{Tell: tell}, stage: &Stage{stack: stubbornStack{rest: tt.rest}, logs: logs, notice: tell}}
+			if err := l.leave(); (err == nil) != (tt.rest == nil) {
+				t.Errorf("left with %v", err)
+			}
+			if l.stage != nil || !slices.Contains(told, tt.told) {
+				t.Errorf("told %q, want %q", told, tt.told)
+			}
+			if _, err := os.Stat(logs); (err == nil) != (tt.rest != nil) {
+				t.Errorf("the logs that an error may name: %v", err)
 			}
 		})
 	}

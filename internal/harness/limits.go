@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lunchrush/lunchrush/chaos"
 	"github.com/lunchrush/lunchrush/internal/testbed"
@@ -83,21 +84,26 @@ func (p *part) limit(ctx context.Context) error {
 		err = l.SetCPUs(ctx, p.limits.CPUs)
 	}
 	if p.limits.Memory != p.begun.Memory {
-		p.squeeze()
+		p.starve(forAsLong)
 		err = errors.Join(err, l.SetMemory(ctx, p.limits.Memory))
 	}
 	return err
 }
 
-// squeeze notes that a fault has changed the present instance's memory limit.
-func (p *part) squeeze() {
+const (
+	forAsLong  = 100 * 365 * 24 * time.Hour // as it is held to less than it was begun with
+	toldWithin = 5 * time.Second            // an engine may tell of an end so late
+)
+
+// starve notes for how long the present instance may end for want of memory.
+func (p *part) starve(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.squeezed = true
+	p.starving = time.Now().Add(d)
 }
 
-// SetMemory implements chaos.Container. A part that the kernel ends for want of memory from now on was meant to: it has
-// been told to run with less than it had.
+// SetMemory implements chaos.Container. A part that the kernel ends for want of memory while it is held to less than it was begun with
+// was meant to. One that ends once it has all of it back was not.
 func (p *part) SetMemory(ctx context.Context, bytes int64) error {
 	p.acts.Lock()
 	defer p.acts.Unlock()
@@ -105,18 +111,21 @@ func (p *part) SetMemory(ctx context.Context, bytes int64) error {
 	if err != nil {
 		return err
 	}
-	p.squeeze() // first: it may end at once
+	p.starve(forAsLong) // first: it may end at once
 	if err := l.SetMemory(ctx, bytes); err != nil {
 		return err
 	}
 	p.limits.Memory = bytes
+	if bytes == p.begun.Memory {
+		p.starve(toldWithin)
+	}
 	return nil
 }
 
 // starved reports whether the present instance ended because a fault had taken memory from it, and notes that it did. The
 // caller holds mu.
 func (p *part) starved(i testbed.Instance) bool {
-	if !p.squeezed || !errors.Is(i.Err(), testbed.ErrOutOfMemory) {
+	if !time.Now().Before(p.starving) || !errors.Is(i.Err(), testbed.ErrOutOfMemory) {
 		return false
 	}
 	p.felled = true

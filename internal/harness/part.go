@@ -28,7 +28,7 @@ type part struct {
 	instance testbed.Instance
 	since    time.Time
 	felled   bool          // the present instance is meant to end
-	squeezed bool          // a fault has changed its memory limit
+	starving time.Time     // until then it may end for want of the memory that a fault took from it; zero: it may not
 	offset   time.Duration // how far its clock is off from its next start on
 	paused   bool
 	spent    time.Duration // CPU of the instances before
@@ -56,7 +56,7 @@ func newPart(p *part, i testbed.Instance) *part {
 
 func (p *part) take(i testbed.Instance) {
 	p.mu.Lock()
-	p.instance, p.since, p.felled, p.paused, p.squeezed = i, time.Now(), false, false, false
+	p.instance, p.since, p.felled, p.paused, p.starving = i, time.Now(), false, false, time.Time{}
 	p.mu.Unlock()
 	go func() {
 		<-i.Exited()
@@ -94,19 +94,33 @@ func (p *part) fell(ctx context.Context) testbed.Instance {
 	return i
 }
 
-// Kill implements chaos.Process.
+// spare takes back that the present instance is meant to end.
+func (p *part) spare(spent time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.felled, p.spent = false, spent
+}
+
+// Kill implements chaos.Process. An engine that does not answer in time may do as it was told all the same, so an end is waited for; a
+// part that goes on has been spared, and its end would be one that nobody had ordered.
 func (p *part) Kill(ctx context.Context) error {
 	p.acts.Lock()
 	defer p.acts.Unlock()
+	p.mu.Lock()
+	spent := p.spent
+	p.mu.Unlock()
 	i := p.fell(ctx)
-	if err := i.Kill(); err != nil {
+	err := i.Kill()
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		p.spare(spent)
 		return err
 	}
 	select {
 	case <-i.Exited():
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		p.spare(spent)
+		return errors.Join(err, context.Cause(ctx))
 	}
 }
 

@@ -170,8 +170,10 @@ func (w *witness) askDatabase(ctx context.Context) map[string]float64 {
 	return found
 }
 
-// maxConnections asks the database how many connections it takes.
+// maxConnections asks the database how many connections it takes, also when ctx is done; -1: it does not say.
 func (w *witness) maxConnections(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
 	var name string
 	var n int
 	if w.db.QueryRowContext(ctx, "SHOW GLOBAL VARIABLES LIKE 'max_connections'").Scan(&name, &n) != nil {

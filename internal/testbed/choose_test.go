@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +109,54 @@ func TestAnEngineThatIsNotThereIsAReason(t *testing.T) {
 	_, err := Choose(t.Context(), Containers, nil)
 	if err == nil || !strings.Contains(err.Error(), "no engine answers at unix://") || !strings.Contains(err.Error(), "make images") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAnEngineThatWasSlowOnceIsAskedAgainLater(t *testing.T) {
+	defer func(limit, quiet time.Duration) { engineLimit, deafFor = limit, quiet }(engineLimit, deafFor)
+	engineLimit, deafFor = 200*time.Millisecond, time.Hour
+	dir, err := os.MkdirTemp("", "lr-") //nolint:usetesting // short: a Unix socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	socket, err := net.Listen("unix", filepath.Join(dir, "engine.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slow atomic.Bool
+	slow.Store(true)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/_ping"):
+			w.Header().Set("Api-Version", "1.41")
+		case slow.Load():
+			<-r.Context().Done()
+		default:
+			_, _ = io.WriteString(w, `{"OSType":"linux","OperatingSystem":"Debian"}`)
+		}
+	})}
+	go func() { _ = server.Serve(socket) }()
+	defer func() { _ = server.Close() }()
+	t.Setenv("DOCKER_HOST", "unix://"+socket.Addr().String())
+	open := func() error {
+		e, err := openEngine(t.Context())
+		if err == nil {
+			err = e.Close()
+		}
+		return err
+	}
+	const deafness = "takes connections and does not answer"
+	if err := open(); err == nil || !strings.Contains(err.Error(), deafness) {
+		t.Fatalf("of a slow engine: %v", err)
+	}
+	slow.Store(false)
+	if err := open(); err == nil || !strings.Contains(err.Error(), deafness) {
+		t.Errorf("asked again at once: %v", err)
+	}
+	deafFor = 0
+	if err := open(); err != nil {
+		t.Errorf("asked again later: %v", err)
 	}
 }
 

@@ -137,17 +137,21 @@ func (s *stack) runContainer(ctx context.Context, e *engine, part Part, image st
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", part, err)
 	}
-	return s.adoptContainer(ctx, e, part, c.GetContainerID())
+	return s.adoptContainer(ctx, e, part, c.GetContainerID(), time.Time{})
 }
 
 func (s *stack) containerName(part Part) string {
 	return folderPrefix + s.ledger.id + "-" + string(part) + "-" + randomHex(2)
 }
 
-// adoptContainer takes over a container that has been started.
-func (s *stack) adoptContainer(ctx context.Context, e *engine, part Part, id string) (*box, error) {
+// adoptContainer takes over a container that has been started. What it said before since stays out of the log.
+func (s *stack) adoptContainer(ctx context.Context, e *engine, part Part, id string, since time.Time) (*box, error) {
 	b := newBox(e, part, id, s.spec.LogDir)
-	output, err := e.ContainerLogs(context.WithoutCancel(ctx), id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true})
+	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true}
+	if !since.IsZero() {
+		options.Since = since.Format(time.RFC3339Nano)
+	}
+	output, err := e.ContainerLogs(context.WithoutCancel(ctx), id, options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: log: %w", part, err)
 	}

@@ -33,8 +33,12 @@ const (
 // engineLimit is how long an engine may think about questions that it answers in milliseconds. Tests change it.
 var engineLimit = 5 * time.Second
 
-// deaf holds the hosts that took a connection and did not answer within engineLimit: a process asks each only once.
-var deaf sync.Map
+// deaf holds the hosts that took a connection and did not answer within engineLimit, and when. Until deafFor has passed none is asked
+// again: one that has locked itself up stays so, and one that was only slow has its chance.
+var deaf sync.Map // host -> time.Time
+
+// deafFor is changed by tests.
+var deafFor = time.Minute
 
 // An engine is a container engine on this machine.
 type engine struct {
@@ -48,7 +52,7 @@ func openEngine(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := deaf.Load(host); ok {
+	if at, ok := deaf.Load(host); ok && time.Since(at.(time.Time)) < deafFor { //nolint:forcetypeassert // stored below
 		return nil, notAnswering(host)
 	}
 	cli, err := client.New(client.WithHost(host), client.WithTLSClientConfigFromEnv(), client.WithAPIVersionFromEnv())
@@ -60,7 +64,7 @@ func openEngine(ctx context.Context) (*engine, error) {
 	info, err := cli.Info(limited, client.InfoOptions{})
 	if err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
-			deaf.Store(host, true)
+			deaf.Store(host, time.Now())
 			return nil, errors.Join(notAnswering(host), cli.Close())
 		}
 		return nil, errors.Join(fmt.Errorf("no engine answers at %s: %w", host, dialError(err)), cli.Close())

@@ -40,7 +40,7 @@ func requireStatic(path string) error {
 
 // staticSelf is requireStatic for this very program, which is the service unless a [Spec] says otherwise.
 func staticSelf() error {
-	self, err := os.Executable()
+	self, err := Self()
 	if err != nil {
 		return err
 	}

@@ -126,10 +126,11 @@ func (s *stack) restartProcess(ctx context.Context, old *process) (addr string, 
 
 // restartContainer starts the container again: on its old port.
 func (s *stack) restartContainer(ctx context.Context, old *box) (addr string, err error) {
+	now := time.Now() // the engine has kept what the container said in its earlier lives, which the log has
 	if _, err := old.engine.ContainerStart(ctx, old.id, client.ContainerStartOptions{}); err != nil {
 		return "", err
 	}
-	if _, err := s.adoptContainer(ctx, old.engine, old.part, old.id); err != nil {
+	if _, err := s.adoptContainer(ctx, old.engine, old.part, old.id, now); err != nil {
 		return "", err
 	}
 	return s.address(old.part)

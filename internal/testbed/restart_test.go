@@ -3,6 +3,9 @@ package testbed_test
 import (
 	"context"
 	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,13 +21,18 @@ func TestAPartThatWasKilledOrHaltedStartsAgainOnWhatItsDiskHasKept(t *testing.T)
 	} {
 		t.Run(where.name, func(t *testing.T) {
 			choice := require(t, where.name, where.word)
-			stack, err := testbed.Start(t.Context(), choice, spec(t))
+			run := spec(t)
+			stack, err := testbed.Start(t.Context(), choice, run)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
 				if err := stack.Close(context.Background()); err != nil {
 					t.Error(err)
+				}
+				text, err := os.ReadFile(filepath.Join(run.LogDir, string(testbed.PartCache)+".log"))
+				if n := strings.Count(string(text), "Ready to accept connections"); err != nil || n != 3 {
+					t.Errorf("the log of a Redis that was started three times tells of %d starts (%v)", n, err)
 				}
 			}()
 			again := stack.(testbed.Restarter)

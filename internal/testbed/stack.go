@@ -241,7 +241,25 @@ func (s Spec) binary() (string, error) {
 	if s.Binary != "" {
 		return filepath.Abs(s.Binary)
 	}
-	return os.Executable()
+	return Self()
+}
+
+// Self is a path of this very program. Where another has been built in its place meanwhile, it is the kernel's name for the one that
+// runs: a run goes on with the program that it began with.
+func Self() (string, error) {
+	const running = "/proc/self/exe"
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	own, err := os.Stat(running)
+	if err != nil { //nolint:nilerr // no Linux: there is no such name
+		return path, nil
+	}
+	if there, err := os.Stat(path); err == nil && os.SameFile(own, there) {
+		return path, nil
+	}
+	return running, nil
 }
 
 // readListening reads what a service prints when it listens, and refuses an address that is not loopback.
@@ -332,8 +350,9 @@ func (s *stack) Close(ctx context.Context) error {
 		failed = append(failed, os.RemoveAll(s.folder))
 	}
 	s.err = errors.Join(failed...)
-	if s.err == nil {
-		s.err = s.ledger.close() // otherwise it stays, for the next sweep
+	remains := func(err error) bool { killed := (*Killed)(nil); return err != nil && !errors.As(err, &killed) }
+	if !slices.ContainsFunc(failed, remains) { // otherwise it stays, for the next sweep
+		s.err = errors.Join(s.err, s.ledger.close())
 	}
 	close(s.closed)
 	return s.err

@@ -25,7 +25,7 @@ type Spec struct {
 	RunID          string // names folders, containers and labels; [a-z0-9-]
 	LogDir         string // where the parts' logs go; exists
 	MaxConnections int    // of the database; 0 means its default, 151
-	Binary         string // the lunchrush executable that is the service; "" means os.Executable()
+	Binary         string // the lunchrush executable that is the service; "" means [Self]
 
 	// Replica asks for a replica of the database, which applies what the primary does ReplicaDelay later; of the delay only
 	// whole seconds count. The embedded testbed has none.

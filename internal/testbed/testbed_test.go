@@ -44,6 +44,12 @@ func TestMain(m *testing.M) {
 	case "threads":
 		waitWithThreads()
 		return
+	case "replaced":
+		if err := replaced(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	default:
 		if err := harness(name); err != nil {
 			fmt.Fprintln(os.Stderr, err)
