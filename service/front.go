@@ -40,7 +40,7 @@ func (f *Front) Price(ctx context.Context, machineID string, slot int) (int64, e
 const createdGrace = 30 * time.Second
 
 // CreateOrder makes an order and a way to pay it. fresh is false when the request had made one before; then that is
-// returned. ErrNoSuchChannel, ErrUnknownMachine, ErrUnknownSlot, ErrSoldOut, ErrChannelFailed.
+// returned. ErrNoSuchChannel, ErrUnknownMachine, ErrUnknownSlot, ErrSoldOut, ErrPriceMoved, ErrChannelFailed.
 func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh bool, err error) {
 	if _, ok := f.Channels[r.Channel]; !ok {
 		return Order{}, false, ErrNoSuchChannel
@@ -60,7 +60,7 @@ func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh
 		State: Created, PayChannels: []Channel{r.Channel}, CreatedMS: now.UnixMilli(),
 		ExpiresMS: now.Add(f.Profile.Pay.Window).UnixMilli(), NextMS: now.Add(createdGrace).UnixMilli(),
 	}
-	switch err := f.Store.CreateOrder(ctx, o); {
+	switch err := f.place(ctx, &o); {
 	case errors.Is(err, ErrSoldOut), errors.Is(err, ErrDuplicate):
 		// Sold out may mean that this request's first try took the last piece, and its answer was lost.
 		before, reading := f.Store.OrderByRequest(ctx, r.RequestID)
@@ -79,6 +79,25 @@ func (f *Front) CreateOrder(ctx context.Context, r OrderRequest) (o Order, fresh
 	f.Metrics.Moves.WithLabelValues(string(Created)).Inc()
 	o, err = f.makePayable(ctx, o, true)
 	return o, true, err
+}
+
+// place writes the order at its slot's price. What the shop has told may be a cache's that could not be reached when the price changed:
+// then the slot itself is asked.
+func (f *Front) place(ctx context.Context, o *Order) error {
+	if f.Profile.Cache.Mode == Naive {
+		// As was. What hurts: the cache's price is charged, however old it is.
+		return f.Store.CreateOrder(ctx, *o, false)
+	}
+	err := f.Store.CreateOrder(ctx, *o, true)
+	for i := 0; i < 2 && errors.Is(err, ErrPriceMoved); i++ {
+		var now Slot
+		if now, err = f.Store.Slot(ctx, o.MachineID, o.Slot); err != nil {
+			return err
+		}
+		o.Fen = now.PriceFen
+		err = f.Store.CreateOrder(ctx, *o, true)
+	}
+	return err
 }
 
 // makePayable asks the channel for a way to pay a CREATED order; first says that nobody has asked for this one before.

@@ -134,31 +134,53 @@ func (in *Ingest) Batch(ctx context.Context, caller, batchID string) (UploadBatc
 	return b, err
 }
 
-// ingest works off what waits, ingest.workers batches at once.
+// ingest works off what waits, ingest.workers batches at once. A worker that is free is given the next one, also while a long one keeps
+// another busy: whose batch is short does not wait for it.
 func (j *Jobs) ingest(ctx context.Context) error {
 	workers := j.Profile.Ingest.Workers
-	list, err := j.Store.DueBatches(ctx, j.Now(), 2*workers) // their records are in memory: no more than are soon worked on
-	if err != nil {
-		return err
-	}
-	var mu sync.Mutex
+	var mu sync.Mutex // guards busy and problems
+	busy := 0
 	var problems []error
+	done := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		busy--
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
 	var working sync.WaitGroup
 	next := make(chan UploadBatch)
-	for range min(workers, len(list)) {
+	for range workers {
 		working.Go(func() {
 			for b := range next {
-				if err := j.ingestBatch(ctx, b); err != nil {
-					mu.Lock()
-					problems = append(problems, err)
-					mu.Unlock()
-				}
+				done(j.ingestBatch(ctx, b))
 			}
 		})
 	}
-	for _, b := range list {
-		if ctx.Err() == nil {
-			next <- b
+	for ctx.Err() == nil {
+		list, err := j.Store.DueBatches(ctx, j.Now(), 2*workers) // their records are in memory: no more than are soon worked on
+		for _, b := range list {
+			mu.Lock()
+			busy++
+			mu.Unlock()
+			select {
+			case next <- b:
+			case <-ctx.Done():
+				done(nil)
+			}
+		}
+		mu.Lock()
+		if err != nil {
+			problems = append(problems, err)
+		}
+		ended := err != nil || len(problems) > 2*workers || len(list) == 0 && busy == 0
+		mu.Unlock()
+		if ended {
+			break
+		}
+		if len(list) == 0 {
+			wait(ctx, j.Profile.Ingest.Every)
 		}
 	}
 	close(next)

@@ -96,24 +96,64 @@ func (s *uploadStore) StoreUpload(_ context.Context, _, batchID string, r servic
 	return s.stored[r.ID] == 1, nil
 }
 
+// put leaves a batch with so many records.
+func (s *uploadStore) put(id string, records int) {
+	b := &service.UploadBatch{Caller: "c", BatchID: id, State: service.UploadWaiting}
+	for k := range records {
+		b.Records = append(b.Records, service.UploadRecord{ID: fmt.Sprintf("%s-%d", id, k+1)})
+	}
+	s.batches[id] = b
+}
+
+func newUploadStore() *uploadStore {
+	return &uploadStore{batches: make(map[string]*service.UploadBatch), stored: make(map[string]int)}
+}
+
 // ingest runs the jobs for so long on six batches, with two workers and a lease of four seconds.
 func ingest(t *testing.T, takenOver string, lasts time.Duration) *uploadStore {
 	t.Helper()
-	s := &uploadStore{batches: make(map[string]*service.UploadBatch), stored: make(map[string]int), takenOver: takenOver}
+	s := newUploadStore()
+	s.takenOver = takenOver
 	for i := range 6 {
-		b := &service.UploadBatch{Caller: "c", BatchID: fmt.Sprintf("b%d", i), State: service.UploadWaiting}
-		for k := range 10 {
-			b.Records = append(b.Records, service.UploadRecord{ID: fmt.Sprintf("%s-%d", b.BatchID, k+1)})
-		}
-		s.batches[b.BatchID] = b
+		s.put(fmt.Sprintf("b%d", i), 10)
 	}
+	s.ingest(t, lasts)
+	return s
+}
+
+// ingest runs the jobs for so long, with two workers and a lease of four seconds.
+func (s *uploadStore) ingest(t *testing.T, lasts time.Duration) {
+	t.Helper()
 	p := service.Default().Switches
 	p.Ingest.Workers, p.Ingest.Lease = 2, 4*time.Second
 	parts := service.Parts{Profile: p, Store: s, Metrics: service.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
 	service.NewJobs(parts, nil).Run(ctx)
-	return s
+}
+
+func TestShortBatchesDoNotWaitForALongOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newUploadStore()
+		s.put("long", 100)
+		for i := range 10 {
+			s.put(fmt.Sprintf("short%d", i), 1)
+		}
+		time.AfterFunc(20*time.Second, func() { // while the long one is under way
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.put("later", 1)
+		})
+		s.ingest(t, 30*time.Second)
+		for id, b := range s.batches {
+			if id != "long" && b.State != service.UploadDone {
+				t.Errorf("%s is %s, although a worker was free", id, b.State)
+			}
+		}
+		if s.most != 2 {
+			t.Errorf("%d batches were worked on at once, want 2", s.most)
+		}
+	})
 }
 
 func TestABoundedNumberOfWorkersWorksOnBatchesAndKeepsTheirLeases(t *testing.T) {
@@ -167,19 +207,20 @@ func TestAWorkerThatHasLostItsLeaseStops(t *testing.T) {
 type slowUploads struct {
 	jobStore
 	batch    service.UploadBatch
+	claimed  atomic.Bool
 	finished atomic.Bool
 	released atomic.Int32
 }
 
 func (s *slowUploads) DueBatches(context.Context, time.Time, int) ([]service.UploadBatch, error) {
-	if s.finished.Load() {
+	if s.claimed.Load() {
 		return nil, nil
 	}
 	return []service.UploadBatch{s.batch}, nil
 }
 
 func (s *slowUploads) ClaimBatch(context.Context, *service.UploadBatch, time.Time, time.Duration) (bool, error) {
-	return true, nil
+	return s.claimed.CompareAndSwap(false, true), nil
 }
 
 func (s *slowUploads) ExtendBatch(context.Context, *service.UploadBatch, time.Time) (bool, error) {

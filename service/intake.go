@@ -27,8 +27,9 @@ var ErrOverLimit = errors.New("too many messages are in flight")
 
 // A MessageQueue is the queue that readings come by. Delete with a stale receipt is no error, and has no effect.
 type MessageQueue interface {
-	// Receive gives at most ten messages, waiting for the first for so long; none is no error. ErrOverLimit.
-	Receive(ctx context.Context, most int, wait time.Duration) ([]Delivery, error)
+	// Receive gives at most ten messages, waiting for the first for so long; none is no error. They are given again when visibility has
+	// passed; 0 is the queue's own. ErrOverLimit.
+	Receive(ctx context.Context, most int, wait, visibility time.Duration) ([]Delivery, error)
 	Delete(ctx context.Context, receipt string) error
 }
 
@@ -85,13 +86,14 @@ func (in *Intake) Run(ctx context.Context) {
 
 // runBounded couples what is taken to what is finished: a worker receives only when it has finished and deleted all that
 // it had. So no more than its ten messages are in flight for each worker, however many wait in the queue, where waiting
-// costs nothing.
+// costs nothing. They stay in flight for as long as the last of them may take: a receipt that goes stale while the first ones are
+// handled would bring its message back.
 func (in *Intake) runBounded(ctx context.Context, end func(context.Context, Delivery)) {
 	var workers sync.WaitGroup
 	for range in.Profile.Consumer.Workers {
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				list, err := in.queue.Receive(ctx, receiveMost, receiveWait)
+				list, err := in.queue.Receive(ctx, receiveMost, receiveWait, receiveMost*rowTimeout)
 				if err != nil {
 					in.refused(ctx, err)
 					continue
@@ -124,7 +126,7 @@ func (in *Intake) runUnbounded(ctx context.Context, end func(context.Context, De
 	for range in.Profile.Consumer.Workers {
 		threads.Go(func() {
 			for ctx.Err() == nil {
-				list, err := in.queue.Receive(ctx, receiveMost, 0)
+				list, err := in.queue.Receive(ctx, receiveMost, 0, 0)
 				if err != nil {
 					in.refused(ctx, err)
 					continue

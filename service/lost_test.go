@@ -188,3 +188,24 @@ func TestAQueueThatHangsLeavesTimeForTheWakeUp(t *testing.T) {
 		}
 	})
 }
+
+// The machine's line broke without a word: its old poll waits on at another process, and its new one here. A push wakes both, and the old
+// one takes it.
+func TestWhatAPushGaveToTheMachinesOldPollElsewhereIsFoundByItsNewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &commandStore{}
+		n := lineTo(t, store, &oncePushed{}) // what the push held is taken already
+		found := make(chan bool, 1)
+		go func() {
+			c, _, ok, err := n.Poll(t.Context(), "m1", "", 30*time.Second)
+			found <- ok && err == nil && c.ID == "c1"
+		}()
+		synctest.Wait()
+		store.command = firstCommand
+		store.command.State = service.Sent
+		n.WakeMachine("m1")
+		if began := time.Now(); !<-found || time.Since(began) > time.Second {
+			t.Errorf("it is not given the command, or only after %s", time.Since(began))
+		}
+	})
+}

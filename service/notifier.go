@@ -113,7 +113,7 @@ func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.D
 
 	timer := time.NewTimer(untilTick(n.Now(), wait))
 	defer timer.Stop()
-	for {
+	for woken := false; ; {
 		if given, lost := n.doubts(machineID, p); lost {
 			if c, sent, err = n.lost(ctx, machineID, last, given, p); err != nil || !sent.IsZero() {
 				return c, sent, err
@@ -122,8 +122,14 @@ func (n *Notifier) poll(ctx context.Context, machineID, last string, wait time.D
 		if c, sent, err = n.next(ctx, machineID, p); err != nil || !sent.IsZero() {
 			return c, sent, err
 		}
+		if woken { // somebody else took the push: an older poll of this machine at another process, whose answer nobody hears
+			woken = false
+			n.wonder(p)
+			continue
+		}
 		select {
 		case <-p.wake:
+			woken = true
 		case <-timer.C:
 			return Command{}, time.Time{}, nil
 		case <-p.replaced:
@@ -204,6 +210,13 @@ func (n *Notifier) gave(machineID, commandID string, p *poll) {
 	n.doubt(machineID, p)
 }
 
+// wonder makes the poll look for what it may have missed.
+func (n *Notifier) wonder(p *poll) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p.lost = true
+}
+
 // doubt makes the poll look that has replaced p: nobody hears p's answer any more. Callers hold mu.
 func (n *Notifier) doubt(machineID string, p *poll) {
 	if current := n.waiting[machineID]; current != nil && current != p {
@@ -214,7 +227,8 @@ func (n *Notifier) doubt(machineID string, p *poll) {
 
 // lost finds the command that the machine was given and does not know: the answer that carried it did not arrive. It
 // is looked for with the first poll that a process sees of a machine, when the machine contradicts the notifier, and when the
-// machine may have been given something that this poll does not know of: by another process, or by the poll that it replaced.
+// machine may have been given something that this poll does not know of: by another process, where a push that woke the poll was not
+// there, or by the poll that it replaced.
 func (n *Notifier) lost(ctx context.Context, machineID, last, given string, p *poll) (Command, time.Time, error) {
 	c, err := n.Store.LostCommand(ctx, machineID)
 	if errors.Is(err, ErrNotFound) || (err == nil && c.ID == last) {

@@ -11,6 +11,8 @@ var (
 	ErrNotFound  = errors.New("not found")
 	ErrSoldOut   = errors.New("sold out")
 	ErrDuplicate = errors.New("exists already")
+	// ErrPriceMoved is an order at another price than its slot's: whoever told the price was behind.
+	ErrPriceMoved = errors.New("the price has changed")
 
 	// ErrRolledBack is a transaction that met a deadlock or a lock wait, as often as db.retry lets it be tried. Nothing of it
 	// happened.
@@ -63,8 +65,9 @@ type Catalogue interface {
 
 // Orders are the orders' own moves.
 type Orders interface {
-	// CreateOrder takes one piece of stock and writes the order as CREATED. ErrSoldOut, ErrDuplicate.
-	CreateOrder(ctx context.Context, o Order) error
+	// CreateOrder takes one piece of stock and writes the order as CREATED; atPrice: only if it is at the slot's price. ErrSoldOut,
+	// ErrPriceMoved, ErrDuplicate.
+	CreateOrder(ctx context.Context, o Order, atPrice bool) error
 	// Order and OrderByRequest: ErrNotFound.
 	Order(ctx context.Context, orderID string) (Order, error)
 	OrderByRequest(ctx context.Context, requestID string) (Order, error)

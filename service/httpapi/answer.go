@@ -37,6 +37,7 @@ func failureOf(err error) failure {
 		{service.ErrUnknownBuyer, http.StatusNotFound, "UNKNOWN_BUYER"},
 		{service.ErrUnknownCommand, http.StatusNotFound, "UNKNOWN_COMMAND"},
 		{service.ErrSoldOut, http.StatusConflict, "SOLD_OUT"},
+		{service.ErrPriceMoved, http.StatusServiceUnavailable, "PRICE_MOVED"},
 		{service.ErrNotPayable, http.StatusConflict, "NOT_PAYABLE"},
 		{service.ErrUnknownBid, http.StatusNotFound, "UNKNOWN_BID"},
 		{service.ErrBidClosed, http.StatusConflict, "CLOSED"},

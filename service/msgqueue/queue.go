@@ -35,15 +35,15 @@ type reading struct {
 
 const maxID = 64
 
-// Receive gives up to most messages; wait 0 is a short poll.
-func (q *Queue) Receive(ctx context.Context, most int, wait time.Duration) ([]service.Delivery, error) {
+// Receive gives up to most messages; wait 0 is a short poll. They are given again after visibility, which is the queue's own when it is 0.
+func (q *Queue) Receive(ctx context.Context, most int, wait, visibility time.Duration) ([]service.Delivery, error) {
 	var out struct {
 		Messages []struct {
 			Receipt string `json:"receipt"`
 			Body    string `json:"body"`
 		} `json:"messages"`
 	}
-	in := map[string]int64{"max": int64(most), "wait_ms": wait.Milliseconds()}
+	in := map[string]int64{"max": int64(most), "wait_ms": wait.Milliseconds(), "visibility_ms": visibility.Milliseconds()}
 	err := q.post(ctx, "/receive", in, &out, wait+callTimeout)
 	var no *refusal
 	if errors.As(err, &no) && no.Code == "OVER_LIMIT" {

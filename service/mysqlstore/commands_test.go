@@ -14,7 +14,7 @@ func queued(t *testing.T, store *mysqlstore.Store, now time.Time) service.Comman
 	t.Helper()
 	o := newOrder(now)
 	c := commandFor(o, now)
-	must(t, store.CreateOrder(t.Context(), o))
+	must(t, store.CreateOrder(t.Context(), o, false))
 	moved, err := store.Settle(t.Context(), paymentFor(o), c, now, 0)
 	if err != nil || !moved {
 		t.Fatal(moved, err)

@@ -31,14 +31,25 @@ func channelText(channels []service.Channel) string {
 	return strings.Join(texts, ",")
 }
 
-// CreateOrder takes a piece of stock and writes the order.
-func (s *Store) CreateOrder(ctx context.Context, o service.Order) error {
+// CreateOrder takes a piece of stock and writes the order. The row that has the piece has its price too.
+func (s *Store) CreateOrder(ctx context.Context, o service.Order, atPrice bool) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		took, err := movedIn(ctx, tx, `UPDATE slots SET stock = stock - 1 WHERE machine_id = ? AND slot = ? AND stock > 0`, o.MachineID, o.Slot)
+		took, err := movedIn(ctx, tx, `UPDATE slots SET stock = stock - 1 WHERE machine_id = ? AND slot = ? AND stock > 0 AND (price_fen = ? OR ?)`,
+			o.MachineID, o.Slot, o.Fen, !atPrice)
 		if err != nil {
 			return err
 		}
 		if !took {
+			left := 0
+			if atPrice {
+				err = tx.QueryRowContext(ctx, `SELECT stock FROM slots WHERE machine_id = ? AND slot = ?`, o.MachineID, o.Slot).Scan(&left)
+			}
+			switch {
+			case err != nil && !errors.Is(err, sql.ErrNoRows):
+				return err
+			case left > 0:
+				return service.ErrPriceMoved
+			}
 			return service.ErrSoldOut
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO orders (order_id, request_id, machine_id, slot, channel, buyer_id, amount_fen, state,

@@ -12,7 +12,7 @@ import (
 )
 
 func TestWhatIsTriedAgain(t *testing.T) {
-	deadlock, lockWait := &mysql.MySQLError{Number: 1213}, &mysql.MySQLError{Number: 1205}
+	deadlock, lockWait, readMoved := &mysql.MySQLError{Number: 1213}, &mysql.MySQLError{Number: 1205}, &mysql.MySQLError{Number: 1020}
 	tests := []struct {
 		name  string
 		retry string
@@ -22,6 +22,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}{
 		{"a deadlock is tried again", service.Bounded, []error{deadlock, nil}, 2, false},
 		{"so is a lock wait", service.Bounded, []error{lockWait, deadlock, nil}, 3, false},
+		{"and a row that was changed after it was read", service.Bounded, []error{readMoved, nil}, 2, false},
 		{"three tries and no more", service.Bounded, []error{deadlock, deadlock, deadlock, nil}, 3, true},
 		{"a duplicate is an answer", service.Bounded, []error{&mysql.MySQLError{Number: 1062}, nil}, 1, true},
 		{"another error may have had its effect", service.Bounded, []error{errors.New("broken pipe"), nil}, 1, true},

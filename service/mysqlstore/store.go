@@ -20,6 +20,7 @@ const (
 	errDuplicateEntry     = 1062
 	errLockWait           = 1205 // undoes the statement only: the transaction is rolled back by us
 	errDeadlock           = 1213 // undoes the transaction
+	errReadMoved          = 1020 // likewise, MariaDB from 11.6.2 on (innodb_snapshot_isolation): a row was changed after it was read
 )
 
 // tries bounds how often a transaction is started under db.retry bounded.
@@ -169,7 +170,7 @@ func (s *Store) again(ctx context.Context, attempt func() error) error {
 		if number != 0 && number != errTooManyConnections && s.Errors != nil { // that one is counted where it is met
 			s.Errors(number)
 		}
-		if number != errDeadlock && number != errLockWait {
+		if number != errDeadlock && number != errLockWait && number != errReadMoved {
 			return err
 		}
 		if i >= s.tries {

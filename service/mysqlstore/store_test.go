@@ -102,7 +102,7 @@ func TestOneWins(t *testing.T) {
 	ctx, now := t.Context(), time.Now().UTC()
 	paying := func(t *testing.T) service.Order {
 		o := newOrder(now)
-		must(t, store.CreateOrder(ctx, o))
+		must(t, store.CreateOrder(ctx, o, false))
 		_, err := store.MakePayable(ctx, o)
 		must(t, err)
 		return o
@@ -120,7 +120,7 @@ func TestOneWins(t *testing.T) {
 	}{
 		{"making an order payable", func(t *testing.T) func(now time.Time) (bool, error) {
 			o := newOrder(now)
-			must(t, store.CreateOrder(ctx, o))
+			must(t, store.CreateOrder(ctx, o, false))
 			return func(now time.Time) (bool, error) {
 				mine := o
 				mine.NextMS = now.UnixMilli()
@@ -228,7 +228,7 @@ func TestGoodsThatFallAfterTheRefundWasDecided(t *testing.T) {
 			o := newOrder(now)
 			c, r := commandFor(o, now), refundFor(o)
 			r.Reason = test.reason
-			must(t, store.CreateOrder(ctx, o))
+			must(t, store.CreateOrder(ctx, o, false))
 			_, err := store.Settle(ctx, paymentFor(o), c, now, 0)
 			must(t, err)
 			_, err = store.NotDispensed(ctx, c, service.CommandSilent, r, now)
@@ -269,7 +269,7 @@ func TestTheLastPiecesAreSoldOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 40 {
 		group.Go(func() {
-			switch err := store.CreateOrder(t.Context(), newOrder(time.Now())); {
+			switch err := store.CreateOrder(t.Context(), newOrder(time.Now()), false); {
 			case err == nil:
 				sold.Add(1)
 			case errors.Is(err, service.ErrSoldOut):
@@ -298,9 +298,9 @@ func TestARequestMakesOneOrderAndTakesOnePiece(t *testing.T) {
 	store, db := open(t)
 	now := time.Now()
 	o := newOrder(now)
-	must(t, store.CreateOrder(t.Context(), o))
+	must(t, store.CreateOrder(t.Context(), o, false))
 	o.ID = service.NewOrderID(now)
-	if err := store.CreateOrder(t.Context(), o); !errors.Is(err, service.ErrDuplicate) {
+	if err := store.CreateOrder(t.Context(), o, false); !errors.Is(err, service.ErrDuplicate) {
 		t.Errorf("second order of a request: %v", err)
 	}
 	if n := number(t, db, `SELECT stock FROM slots`); n != stock-1 {
@@ -460,7 +460,7 @@ func TestMovesFollowTheRules(t *testing.T) {
 		now := time.Now().UTC()
 		before := number(rt, db, `SELECT stock FROM slots`)
 		o := newOrder(now)
-		must(rt, store.CreateOrder(ctx, o))
+		must(rt, store.CreateOrder(ctx, o, false))
 		state, refunds, late, closed := service.Created, 0, false, false
 		p, c, r := paymentFor(o), commandFor(o, now), refundFor(o)
 		ops := map[string]func() error{

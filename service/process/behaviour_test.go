@@ -495,6 +495,35 @@ func TestABuyerLooksAtAPrice(t *testing.T) {
 	}
 }
 
+// The price was changed while the cache could not be told: it is behind.
+func TestAnOrderIsAtItsSlotsPriceWhateverTheCacheTells(t *testing.T) {
+	t.Parallel()
+	for _, side := range []struct {
+		name, mode string
+		fen        string
+	}{{"hardened", "", `"amount_fen":777`}, {"as was", "naive", `"amount_fen":`}} {
+		t.Run(side.name, func(t *testing.T) {
+			var switches []string
+			if side.mode != "" {
+				switches = []string{"cache.mode", side.mode}
+			}
+			town := start(t, switches...)
+			town.AddMachine("m1", 5)
+			_, told := town.Do("GET", town.Public+"/v1/machines/m1/slots/1", nil)
+			town.Exec("UPDATE slots SET price_fen = 777 WHERE slot = 1")
+			status, body := town.Do("POST", town.Public+"/v1/orders", map[string]any{
+				"request_id": "r1", "machine_id": "m1", "slot": 1, "channel": "alipay", "buyer_id": "b",
+			})
+			if status != 201 || !strings.Contains(body, side.fen) || side.mode != "" && strings.Contains(body, "777") {
+				t.Errorf("%d %s, and the cache told %s", status, body, told)
+			}
+			if n := town.Count("SELECT stock FROM slots WHERE slot = 1"); n != 4 {
+				t.Errorf("%d pieces are left of 5", n)
+			}
+		})
+	}
+}
+
 func TestFrontShedsNewOrdersWhenItsQueueIsFull(t *testing.T) {
 	t.Parallel()
 	town := start(t, "front.workers", "1", "front.queue_len", "1", "front.deadline", "200ms")

@@ -101,6 +101,18 @@ func TestAReadingWhoseConsumerDiesIsTakenAgain(t *testing.T) {
 	}
 }
 
+// Ten messages take a worker longer than the queue's own time-out. A receipt that went stale meanwhile would bring its message back.
+func TestABatchThatTakesLongerThanTheQueuesTimeOutIsHandledOnce(t *testing.T) {
+	t.Parallel()
+	queue := sqs.New(0, time.Second)
+	sendReadings(t, queue, 40)
+	startIntake(t, queue, 300*time.Millisecond, "consumer.workers", "2")
+	servicetest.Eventually(t, 30*time.Second, "the queue is empty", drained(queue))
+	if c := queue.Counts(); c.Stale != 0 || c.Deleted != 44 {
+		t.Errorf("the queue saw %+v, want no stale receipt and all 44 deleted once", c)
+	}
+}
+
 // As was: each of the two switches by itself.
 func TestAConsumerThatTakesMoreThanItFinishesMeetsTheLimit(t *testing.T) {
 	t.Parallel()
