@@ -37,8 +37,8 @@ const (
 var created = []unit{
 	{
 		{
-			sql:  `UPDATE slots SET stock = stock - 1 WHERE machine_id = ? AND slot = ? AND stock > 0`,
-			args: func(o *rawOrder) []any { return []any{o.machine, 1} },
+			sql:  `UPDATE slots SET stock = stock - 1 WHERE machine_id = ? AND slot = ? AND stock > 0 AND (price_fen = ? OR ?)`,
+			args: func(o *rawOrder) []any { return []any{o.machine, 1, priceFen, false} },
 		},
 		{
 			sql: `INSERT INTO orders (order_id, request_id, machine_id, slot, channel, buyer_id, amount_fen, state, ` +
