@@ -147,24 +147,33 @@ func TestTheServicesBookIsCountedRowByRow(t *testing.T) {
 		want  BidAudit
 	}{
 		{
-			"one request has two shares", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 5), row("r0", 5), row("r1", 5)},
+			"one request has two shares",
+			[]deal{bought(5), bought(5)},
+			[]runlog.Record{row("r0", 5), row("r0", 5), row("r1", 5)},
 			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, Phantom: 1, History: "ok"},
 		},
 		{
-			"a second row that came back does not hide the first", []deal{bought(5), bought(5)},
+			"a second row that came back does not hide the first",
+			[]deal{bought(5), bought(5)},
 			[]runlog.Record{row("r0", 5), row("r1", 5), {Event: runlog.ServiceCall, Channel: "bid", Key: "r1", ID: "bid1", N: 5, Note: "RETURNED"}},
 			BidAudit{Units: 10, Sold: 10, Asked: 2, Bought: 2, History: "ok"},
 		},
 		{
-			"a share is larger than what was asked for", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 10), row("r1", 5)},
+			"a share is larger than what was asked for",
+			[]deal{bought(5), bought(5)},
+			[]runlog.Record{row("r0", 10), row("r1", 5)},
 			BidAudit{Units: 10, Sold: 15, Oversold: 5, Asked: 2, Bought: 2, Phantom: 1, History: "ok"},
 		},
 		{
-			"a share is smaller", []deal{bought(5), bought(5)}, []runlog.Record{row("r0", 2), row("r1", 5)},
+			"a share is smaller",
+			[]deal{bought(5), bought(5)},
+			[]runlog.Record{row("r0", 2), row("r1", 5)},
 			BidAudit{Units: 10, Sold: 7, Unsold: 3, Asked: 2, Bought: 2, Lost: 1, History: "ok"},
 		},
 		{
-			"nobody asked for it", []deal{bought(5)}, []runlog.Record{row("r0", 5), row("stranger", 5)},
+			"nobody asked for it",
+			[]deal{bought(5)},
+			[]runlog.Record{row("r0", 5), row("stranger", 5)},
 			BidAudit{Units: 10, Sold: 10, Asked: 1, Bought: 1, Phantom: 1, History: "ok"},
 		},
 	}
