@@ -174,6 +174,7 @@ func (j *Jobs) ingest(ctx context.Context) error {
 		if err != nil {
 			problems = append(problems, err)
 		}
+		// So many that it is not one batch's fault: the next run of the job tries again.
 		ended := err != nil || len(problems) > 2*workers || len(list) == 0 && busy == 0
 		mu.Unlock()
 		if ended {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lunchrush/lunchrush/internal/testbed"
 	"github.com/lunchrush/lunchrush/reports"
 	"github.com/lunchrush/lunchrush/scenarios"
 )
@@ -335,6 +336,38 @@ func TestTheStateFolder(t *testing.T) {
 		t.Setenv("XDG_STATE_HOME", xdg)
 		if got, err := StateFolder(); err != nil || got != want {
 			t.Errorf("XDG_STATE_HOME=%q: %q, %v; want %q", xdg, got, err, want)
+		}
+	}
+}
+
+// An enginelessStack is a stack on which nothing is played.
+type enginelessStack struct{ testbed.Stack }
+
+func (enginelessStack) Engine() string { return "none" }
+
+func TestAGateRefusesAProgramThatIsAnotherThanWhenItBegan(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "theirs")
+	if err := os.WriteFile(program, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Sum(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Candidate{GateBuild: reports.GateBuild{Name: "theirs", Program: sum}, Path: program}
+	g := &Gate{Scenario: named(t, "gate-lunch"), Base: c, Head: c, Dir: t.TempDir()}
+	if err := g.PlayOn(&Stage{stack: enginelessStack{}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func() error{
+		"rebuilt": func() error { return os.WriteFile(program, []byte("two"), 0o755) },
+		"gone":    func() error { return os.Remove(program) },
+	} {
+		if err := change(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if _, err := g.Play(t.Context(), reports.SideHead, 1); err == nil || !strings.Contains(err.Error(), "is another program than when the gate began") {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package testbed_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -302,4 +304,29 @@ func TestDatabasesThatAreMadeAtTheSameMomentDoNotDisturbEachOther(t *testing.T) 
 		})
 	}
 	all.Wait()
+}
+
+// replaced is a program that finds itself after another has been built in its place, as go build does it.
+func replaced() error {
+	path, err := testbed.Self()
+	if err != nil {
+		return err
+	}
+	own, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.WriteFile(path+".new", []byte("another program"), 0o755), os.Rename(path+".new", path)); err != nil {
+		return err
+	}
+	self, err := testbed.Self()
+	if err != nil {
+		return err
+	}
+	if program, err := os.ReadFile(self); err != nil || !bytes.Equal(program, own) {
+		return fmt.Errorf("%s is another program than the one that runs (%w)", self, err)
+	}
+	cmd := exec.Command(self, "-test.run=^$")
+	cmd.Env = append(os.Environ(), harnessVariable+"=")
+	return cmd.Run()
 }
